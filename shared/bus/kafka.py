@@ -1,0 +1,190 @@
+"""The bus on Apache Kafka, by aiokafka. aiokafka's defaults are wrong for us in three places; they are set below."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import (
+    CommitFailedError,
+    IllegalGenerationError,
+    KafkaError,
+    RebalanceInProgressError,
+    UnknownMemberIdError,
+)
+
+from shared.bus import Handler, Message, waves
+
+log = structlog.get_logger()
+_RETRY_AT_MOST = 2.0  # seconds
+
+
+class KafkaBus:
+    """See `shared.bus` for the contract. `options` go to producer and consumer alike (TLS, SASL)."""
+
+    def __init__(self, bootstrap: str, *, client_id: str, batch: int = 500, **options: Any) -> None:
+        self._common = {
+            "bootstrap_servers": bootstrap,
+            "client_id": client_id,
+            "metadata_max_age_ms": 10_000,
+            **options,
+        }
+        self._batch = batch
+        self._subscriptions: list[tuple[str, tuple[str, ...], Handler]] = []
+        self._producer: AIOKafkaProducer | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._reasons: dict[str, str] = {}
+        self._lag: dict[str, dict[str, int]] = {}
+
+    def subscribe(self, group: str, topics: Sequence[str], handler: Handler) -> None:
+        self._subscriptions.append((group, tuple(topics), handler))
+
+    async def start(self) -> None:
+        """Begin consuming. Does not wait for the broker: it may be down now and come later."""
+        self._tasks = [asyncio.create_task(self._consume(*s), name=f"consume-{s[0]}") for s in self._subscriptions]
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+        await self._drop_producer()
+
+    async def publish(self, messages: Sequence[Message]) -> list[bool]:
+        taken = [False] * len(messages)
+        try:
+            producer = await self._connected()
+            failed: set[str] = set()
+            for wave in waves(messages):
+                sending = [i for i in wave if messages[i].key not in failed]
+                results = await asyncio.gather(
+                    *(self._send(producer, messages[i]) for i in sending), return_exceptions=True
+                )
+                for i, result in zip(sending, results, strict=True):
+                    taken[i] = not isinstance(result, BaseException)
+                    if isinstance(result, BaseException):
+                        failed.add(messages[i].key)
+                        self._reasons["producer"] = type(result).__name__
+            if failed:
+                await self._drop_producer()  # an idempotent producer may not be usable after a failure
+            else:
+                self._reasons.pop("producer", None)
+        except (KafkaError, OSError, TimeoutError) as error:
+            self._reasons["producer"] = type(error).__name__
+            await self._drop_producer()
+        return taken
+
+    @staticmethod
+    async def _send(producer: AIOKafkaProducer, message: Message) -> None:
+        sent = await producer.send(
+            message.topic,
+            message.value,
+            key=message.key.encode(),
+            headers=[("content-type", b"application/cloudevents+json")],
+        )
+        await sent
+
+    async def _connected(self) -> AIOKafkaProducer:
+        if self._producer is None:
+            producer = AIOKafkaProducer(
+                **self._common,
+                enable_idempotence=True,  # off by default: a retried send would be written twice
+                acks="all",
+                linger_ms=2,
+                request_timeout_ms=8_000,
+                max_request_size=2_000_000,
+            )
+            try:
+                await asyncio.wait_for(producer.start(), 10)
+            except BaseException:
+                with contextlib.suppress(Exception):
+                    await producer.stop()
+                raise
+            self._producer = producer
+        return self._producer
+
+    async def _drop_producer(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            with contextlib.suppress(Exception):
+                await asyncio.wait_for(producer.stop(), 5)
+
+    async def _consume(self, group: str, topics: tuple[str, ...], handler: Handler) -> None:
+        """Consume for ever; after any failure begin again at the last committed offset."""
+        pause = 0.1
+        while True:
+            consumer = AIOKafkaConsumer(
+                *topics,
+                **self._common,
+                group_id=f"redress-{group}",
+                enable_auto_commit=False,  # on by default: it would commit what is not yet handled
+                auto_offset_reset="earliest",  # "latest" by default: a new group would miss what came before it
+                max_poll_records=self._batch,
+                session_timeout_ms=10_000,
+                heartbeat_interval_ms=2_000,
+                fetch_max_wait_ms=250,
+            )
+            try:
+                await consumer.start()
+                self._reasons.pop(group, None)
+                pause = 0.1
+                await self._poll(consumer, group, handler)
+            except asyncio.CancelledError:
+                await self._quietly_stop(consumer)
+                raise
+            except Exception as error:  # rather begin again than skip
+                self._reasons[group] = type(error).__name__
+                log.warning("bus.consumer_restarts", group=group, error=type(error).__name__)
+            await self._quietly_stop(consumer)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _RETRY_AT_MOST)
+
+    async def _poll(self, consumer: AIOKafkaConsumer, group: str, handler: Handler) -> None:
+        measured = 0.0
+        while True:
+            found: dict[TopicPartition, list[Any]] = await consumer.getmany(timeout_ms=500, max_records=self._batch)
+            batch = [
+                Message(
+                    r.topic,
+                    (r.key or b"").decode(errors="replace"),
+                    r.value or b"",
+                    f"{r.topic}/{r.partition}/{r.offset}",
+                )
+                for records in found.values()
+                for r in records
+            ]
+            if batch:
+                await handler(batch)
+                try:
+                    await consumer.commit({tp: records[-1].offset + 1 for tp, records in found.items()})
+                except (CommitFailedError, IllegalGenerationError, UnknownMemberIdError, RebalanceInProgressError):
+                    log.info("bus.rebalanced", group=group)  # somebody else gets them again; the inbox knows them
+            if time.monotonic() - measured > 1:
+                measured = time.monotonic()
+                await self._measure(consumer, group)
+
+    async def _measure(self, consumer: AIOKafkaConsumer, group: str) -> None:
+        lag: dict[str, int] = {}
+        for partition in consumer.assignment():
+            end = consumer.highwater(partition)
+            if end is not None:
+                behind = max(0, end - await consumer.position(partition))
+                lag[partition.topic] = lag.get(partition.topic, 0) + behind
+        self._lag[group] = lag
+
+    @staticmethod
+    async def _quietly_stop(consumer: AIOKafkaConsumer) -> None:
+        with contextlib.suppress(Exception):
+            await asyncio.wait_for(consumer.stop(), 5)
+
+    def status(self) -> dict[str, Any]:
+        reasons = [f"{who}: {why}" for who, why in self._reasons.items()]
+        return {
+            "ok": not reasons,
+            "kind": "kafka",
+            "lag": self._lag,
+            **({"reason": "; ".join(reasons)} if reasons else {}),
+        }

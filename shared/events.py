@@ -1,0 +1,197 @@
+"""The wire contracts: every event that a service publishes. Fields are only ever added, never renamed or removed.
+
+No event carries a name, phone, e-mail, account or identity number; the narrative travels redacted and the person is
+an opaque `customer_ref`. Times are aware. Codes (`department`, `category`, ...) are those of the registers that
+routing owns.
+"""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Annotated, ClassVar, Literal, TypeVar
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
+
+EVENTS: dict[str, type["Event"]] = {}
+TOPICS = {name: f"redress.{name}.v1" for name in ("intake", "routing", "sla", "reporting")}
+
+Money = Annotated[Decimal, PlainSerializer(str, return_type=str)]
+Severity = Literal["low", "normal", "high", "critical"]
+Outcome = Literal["upheld", "partly_upheld", "rejected", "goodwill", "withdrawn"]
+StepName = Literal["acknowledge", "interim", "final"]
+
+
+class Event(BaseModel):
+    """A fact in the past tense about one complaint. Unknown fields are ignored: tomorrow's event decodes today."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    type: ClassVar[str]
+    source: ClassVar[str]
+
+    complaint_id: str
+
+
+E = TypeVar("E", bound=type[Event])
+
+
+def published(service: str, name: str) -> Callable[[E], E]:
+    """Register a model as the first version of event `com.redress.<name>`, published by `service`."""
+
+    def register(model: E) -> E:
+        model.type = f"com.redress.{name}.v1"
+        model.source = f"/redress/{service}"
+        EVENTS[model.type] = model
+        return model
+
+    return register
+
+
+@published("intake", "complaint.received")
+class ComplaintReceived(Event):
+    """A complaint was taken in, once. `received_at` is the moment that starts the regulator's clock.
+
+    `narrative` is redacted. `customer_ref` is a keyed hash, None for an anonymous complaint. `imported` marks history
+    brought in later: it is counted where it belongs in time, and no alarm is raised over what lapsed long ago.
+    """
+
+    reference: str
+    channel: str
+    narrative: str
+    received_at: AwareDatetime
+    customer_ref: str | None = None
+    language: str | None = None
+    jurisdiction: str | None = None
+    branch: str | None = None
+    product: str | None = None
+    amount: Money | None = None
+    currency: str | None = None
+    occurred_at: AwareDatetime | None = None
+    desired_outcome: str | None = None
+    imported: bool = False
+
+
+@published("routing", "complaint.classified")
+class ComplaintClassified(Event):
+    """What kind of complaint it is, and why. `rules` are the ids of the rules that spoke; `confidence` is 0 to 1."""
+
+    category: str = Field(description="The programme's type: service_quality, product, channel, fees, ...")
+    severity: Severity
+    rules: tuple[str, ...] = ()
+    confidence: float = Field(ge=0, le=1)
+    language: str | None = None
+    classified_at: AwareDatetime
+
+
+@published("routing", "complaint.routed")
+class ComplaintRouted(Event):
+    """A department has taken charge. `department` is a code from the department register."""
+
+    department: str
+    reason: str
+    routed_at: AwareDatetime
+
+
+@published("routing", "complaint.assigned")
+class ComplaintAssigned(Event):
+    """An officer works on it. `assignee` is the officer's subject in the bank's directory, not a name."""
+
+    assignee: str
+    assigned_at: AwareDatetime
+
+
+@published("routing", "complaint.acknowledged")
+class ComplaintAcknowledged(Event):
+    """The complainant was told that the complaint is in hand."""
+
+    acknowledged_at: AwareDatetime
+
+
+@published("routing", "complaint.responded")
+class ComplaintResponded(Event):
+    """The bank's reply went out. `final` tells the final response from a holding (interim) one."""
+
+    responded_at: AwareDatetime
+    final: bool
+
+
+@published("routing", "complaint.resolved")
+class ComplaintResolved(Event):
+    """The bank has decided. `redress_amount` is what it pays, None where it pays nothing."""
+
+    outcome: Outcome
+    root_cause: str
+    redress_amount: Money | None = None
+    redress_currency: str | None = None
+    resolved_at: AwareDatetime
+
+
+@published("routing", "complaint.closed")
+class ComplaintClosed(Event):
+    """Nothing more is to be done unless it is reopened."""
+
+    closed_at: AwareDatetime
+
+
+class ClockStep(BaseModel):
+    """One deadline of a clock. `due_at` is the last moment that is still in time; `article` is the rule's source."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: StepName
+    due_at: AwareDatetime
+    article: str | None = None
+
+
+@published("sla", "clock.started")
+class ClockStarted(Event):
+    """A clock runs, under one version of one policy pack."""
+
+    clock_id: str
+    pack: str
+    pack_version: str
+    started_at: AwareDatetime
+    steps: tuple[ClockStep, ...]
+
+
+@published("sla", "clock.met")
+class ClockMet(Event):
+    """A step was taken. `in_time` says whether before its deadline."""
+
+    clock_id: str
+    step: StepName
+    due_at: AwareDatetime
+    met_at: AwareDatetime
+    in_time: bool
+
+
+@published("sla", "deadline.warned")
+class DeadlineWarned(Event):
+    """A deadline is near and its step is not yet taken."""
+
+    clock_id: str
+    step: StepName
+    due_at: AwareDatetime
+    warned_at: AwareDatetime
+
+
+@published("sla", "deadline.missed")
+class DeadlineMissed(Event):
+    """A deadline has passed and its step was not taken. `historic`: it had passed before the complaint was imported."""
+
+    clock_id: str
+    step: StepName
+    due_at: AwareDatetime
+    missed_at: AwareDatetime
+    historic: bool = False
+
+
+@published("sla", "complaint.escalated")
+class ComplaintEscalated(Event):
+    """The next level up must act. Level 1 is the department's head."""
+
+    clock_id: str
+    step: StepName
+    level: int = Field(ge=1)
+    role: str
+    reason: str
+    escalated_at: AwareDatetime

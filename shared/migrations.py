@@ -1,0 +1,62 @@
+"""Alembic for every service: one environment, run by code (`migrate`), one folder of versions a service."""
+
+from pathlib import Path
+from typing import Any
+
+from alembic import command, context
+from alembic.config import Config
+from sqlalchemy import MetaData, create_engine, pool
+from sqlalchemy.engine import make_url
+
+
+def config(folder: Path, url: str) -> Config:
+    """Alembic's configuration for the migrations in `folder`, without an ini file."""
+    found = Config()
+    found.set_main_option("script_location", str(folder))
+    found.attributes["url"] = url
+    return found
+
+
+def migrate(folder: Path, url: str, revision: str = "head") -> None:
+    """Bring the database at `url` to `revision`. Blocking; call it from a thread inside an event loop."""
+    database = make_url(url).database
+    if url.startswith("sqlite") and database:
+        Path(database).parent.mkdir(parents=True, exist_ok=True)
+    command.upgrade(config(folder, url), revision)
+
+
+def run(metadata: MetaData) -> None:
+    """What each `migrations/env.py` calls."""
+    url = context.config.attributes["url"]
+    options: dict[str, Any] = {"target_metadata": metadata, "compare_type": True, "render_as_batch": "sqlite" in url}
+    if url.startswith("sqlite"):
+        engine = create_engine(url.replace("+aiosqlite", ""), poolclass=pool.NullPool)
+        with engine.begin() as connection:
+            context.configure(connection=connection, **options)
+            with context.begin_transaction():
+                context.run_migrations()
+        engine.dispose()
+        return
+    _run_on_postgres(url, options)
+
+
+def _run_on_postgres(url: str, options: dict[str, Any]) -> None:
+    """asyncpg is the one PostgreSQL driver here, so its loop runs inside this call."""
+    import asyncio
+
+    from sqlalchemy import Connection, text
+    from sqlalchemy.ext.asyncio import create_async_engine
+
+    def inside(connection: Connection) -> None:
+        connection.execute(text("SELECT pg_advisory_xact_lock(1380271186)"))  # one migration at a time
+        context.configure(connection=connection, **options)
+        with context.begin_transaction():
+            context.run_migrations()
+
+    async def outside() -> None:
+        engine = create_async_engine(url, poolclass=pool.NullPool)
+        async with engine.begin() as connection:
+            await connection.run_sync(inside)
+        await engine.dispose()
+
+    asyncio.run(outside())

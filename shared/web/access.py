@@ -1,0 +1,116 @@
+"""Who is calling and whether they may: default deny.
+
+Every route declares its access by `Depends(allow(...))` or is listed as public; `seal` refuses to start an app in which
+one does not.
+"""
+
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any
+
+from fastapi import Depends, FastAPI, Request
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+from starlette.routing import BaseRoute, Mount, Route
+
+from shared.errors import Forbidden, Unauthenticated
+from shared.security.keys import PREFIX, KeyRing
+from shared.security.oidc import StaffTokens
+from shared.security.principal import Principal
+
+COOKIE = "redress_session"
+PUBLIC = frozenset(("/docs", "/docs/oauth2-redirect", "/openapi.json", "/health/live", "/health/ready", "/metrics"))
+
+
+class Authenticator:
+    """Knows callers by API key or staff token."""
+
+    def __init__(self, keys: KeyRing, staff: StaffTokens | None) -> None:
+        self.keys = keys
+        self.staff = staff
+
+    async def principal(self, request: Request) -> Principal:
+        """Who calls. Raises Unauthenticated, or Unavailable when that can't be found out now."""
+        token = bearer(request)
+        found = self.keys.remembered(token)
+        if found is not None:
+            return found
+        if token.startswith(PREFIX):
+            return await self.keys.check(token)
+        if self.staff is not None:
+            return await self.staff.check(token)
+        raise Unauthenticated("The key is unknown, expired or revoked.")
+
+
+def bearer(request: Request) -> str:
+    """The credential of a request: the Authorization header, or for reading pages the cookie of a signed-in browser.
+
+    The cookie is taken for GET and HEAD only, so a page of another site can make a browser change nothing.
+    """
+    header = request.headers.get("authorization", "")
+    if header[:7].lower() == "bearer " and header[7:].strip():
+        return header[7:].strip()
+    if request.method in ("GET", "HEAD") and (cookie := request.cookies.get(COOKIE)):
+        return cookie
+    raise Unauthenticated("Send a key or token: Authorization: Bearer ...")
+
+
+Check = Callable[[Request], Coroutine[Any, Any, Principal]]
+
+
+def allow(*wanted: str) -> Check:
+    """A dependency that lets pass whoever holds one of `wanted` (roles or scopes), and gives the `Principal`."""
+    if not wanted:
+        raise ValueError("name the roles or scopes that may")
+
+    async def check(request: Request) -> Principal:
+        authenticator: Authenticator = request.app.state.authenticator
+        principal = await authenticator.principal(request)
+        if not principal.has(*wanted):
+            raise Forbidden(f"This needs one of: {', '.join(wanted)}.")
+        return principal
+
+    check.__redress_allows__ = wanted  # type: ignore[attr-defined]
+    return check
+
+
+def public() -> Check:
+    """A dependency that marks a route as open to everybody, on purpose."""
+
+    async def check() -> None:
+        return None
+
+    check.__redress_allows__ = ("public",)  # type: ignore[attr-defined]
+    return check  # type: ignore[return-value]
+
+
+async def _anybody_signed_in(request: Request) -> Principal:
+    authenticator: Authenticator = request.app.state.authenticator
+    return await authenticator.principal(request)
+
+
+SignedIn = Annotated[Principal, Depends(_anybody_signed_in)]
+
+
+def declared(route: BaseRoute) -> tuple[str, ...] | None:
+    """What `route` says about access; None when it says nothing."""
+    if isinstance(route, APIRoute):
+        return _of(route.dependant)
+    if isinstance(route, Mount):
+        return ("public",)  # static files of our own
+    return ("public",) if isinstance(route, Route) and route.path in PUBLIC else None
+
+
+def _of(dependant: Dependant) -> tuple[str, ...] | None:
+    for inner in dependant.dependencies:
+        if (found := getattr(inner.call, "__redress_allows__", None)) is not None:
+            return tuple(found)
+        if (deeper := _of(inner)) is not None:
+            return deeper
+    return None
+
+
+def seal(app: FastAPI) -> None:
+    """Raises RuntimeError when a route of `app` does not say who may use it."""
+    open_routes = [getattr(r, "path", str(r)) for r in app.routes if declared(r) is None]
+    if open_routes:
+        raise RuntimeError(f"routes without an access rule: {', '.join(open_routes)}")

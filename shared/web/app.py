@@ -1,0 +1,166 @@
+"""The frame of every service's HTTP app."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from shared import __version__, trace
+from shared.clock import Clock
+from shared.db import Database
+from shared.errors import Malformed, RedressError
+from shared.security.keys import KeyRing
+from shared.security.oidc import StaffTokens
+from shared.settings import Settings
+from shared.web import health, problems
+from shared.web.access import Authenticator, seal
+from shared.web.edge import Edge
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+
+def create_app(
+    service: str,
+    summary: str,
+    *,
+    settings: Settings,
+    db: Database,
+    clock: Clock,
+    routers: Sequence[APIRouter],
+    lifespan: Lifespan | None = None,
+) -> FastAPI:
+    """An app with the service's `routers` and what all services have. `lifespan` is the service's own part."""
+    staff = _staff_tokens(settings)
+
+    @asynccontextmanager
+    async def whole(app: FastAPI) -> AsyncIterator[None]:
+        trace.start_exporting(settings.otlp_endpoint, service, __version__)
+        try:
+            if lifespan is None:
+                yield
+            else:
+                async with lifespan(app):
+                    yield
+        finally:
+            if staff is not None:
+                await staff.close()
+            await db.close()
+            trace.stop_exporting()
+
+    app = FastAPI(
+        title=f"Redress {service}",
+        summary=summary,
+        version=__version__,
+        lifespan=whole,
+        redoc_url=None,
+        separate_input_output_schemas=False,
+    )
+    app.state.service = service
+    app.state.settings = settings
+    app.state.db = db
+    app.state.clock = clock
+    app.state.authenticator = Authenticator(KeyRing(db, clock), staff)
+    app.add_middleware(Edge, service=service, max_body=settings.max_body)
+    app.add_exception_handler(RedressError, _named)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.include_router(health.router)
+    for router in routers:
+        app.include_router(router)
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    seal(app)
+    return app
+
+
+def _staff_tokens(settings: Settings) -> StaffTokens | None:
+    if not settings.oidc_issuer:
+        return None
+    return StaffTokens(
+        settings.oidc_issuer,
+        settings.oidc_audience,
+        jwks_url=settings.oidc_jwks_url,
+        roles_claim=settings.oidc_roles_claim,
+    )
+
+
+async def transaction(request: Request) -> AsyncIterator[AsyncSession]:
+    """The unit of work of a request; committed before the answer leaves because of `scope="function"`."""
+    db: Database = request.app.state.db
+    async with db.transaction() as tx:
+        yield tx
+
+
+async def reading(request: Request) -> AsyncIterator[AsyncSession]:
+    db: Database = request.app.state.db
+    async with db.reading() as session:
+        yield session
+
+
+def _clock(request: Request) -> Clock:
+    found: Clock = request.app.state.clock
+    return found
+
+
+Tx = Annotated[AsyncSession, Depends(transaction, scope="function")]
+Reading = Annotated[AsyncSession, Depends(reading, scope="function")]
+ClockDep = Annotated[Clock, Depends(_clock)]
+
+
+def _request_id() -> str | None:
+    here = trace.current()
+    return here.correlation_id if here else None
+
+
+async def _named(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RedressError)
+    return problems.response(error, request_id=_request_id())
+
+
+async def _invalid(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    raised = list(error.errors())
+    if any(e["type"] == "json_invalid" for e in raised):
+        return problems.response(Malformed("The body is no valid JSON."), request_id=_request_id())
+    fields = problems.fields_of(raised)
+    detail = "Some values cannot be taken; see errors."
+    return problems.build(422, "Refused", "invalid_request", detail, fields, request_id=_request_id())
+
+
+async def _http(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
+    detail = str(error.detail)
+    headers = dict(error.headers or {})
+    return problems.build(error.status_code, detail, code, detail, request_id=_request_id(), headers=headers)
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document with the schema of problems, which answers refer to, and how to authenticate."""
+    if app.openapi_schema is None:
+        found = get_openapi(
+            title=app.title,
+            version=app.version,
+            summary=app.summary,
+            routes=app.routes,
+            separate_input_output_schemas=app.separate_input_output_schemas,
+        )
+        components = found.setdefault("components", {})
+        schema = problems.Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+        components.setdefault("schemas", {}).update(schema.pop("$defs", {}))
+        components["schemas"]["Problem"] = schema
+        components["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
+        found["security"] = [{"bearer": []}]
+        for path in found["paths"].values():
+            for operation in path.values():
+                unprocessable = operation.get("responses", {}).get("422", {}).get("content", {})
+                if "application/json" in unprocessable:  # FastAPI's own default, which we never answer
+                    unprocessable.clear()
+                    unprocessable[problems.MEDIA_TYPE] = {"schema": {"$ref": "#/components/schemas/Problem"}}
+        app.openapi_schema = found
+    return app.openapi_schema

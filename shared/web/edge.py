@@ -1,0 +1,135 @@
+"""The edge of every service: request id and trace, body limit, security headers, metrics, and no exception let through.
+
+Plain ASGI, because this is on the path of every request.
+"""
+
+import time
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared import metrics, trace
+from shared.errors import RedressError, TooLarge
+from shared.web import problems
+
+log = structlog.get_logger()
+
+_SECURITY = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-frame-options", b"DENY"),
+    (b"cache-control", b"no-store"),
+]
+_CSP = (
+    b"content-security-policy",
+    b"default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    b"form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+)
+# Swagger's page loads its script and style from a public CDN; only /docs may.
+_CSP_DOCS = (
+    b"content-security-policy",
+    b"default-src 'none'; style-src 'self' 'unsafe-inline' https://cdn.jsdelivr.net; img-src 'self' data: "
+    b"https://fastapi.tiangolo.com; script-src 'self' 'unsafe-inline' https://cdn.jsdelivr.net; connect-src 'self'",
+)
+
+
+class Edge:
+    """ASGI middleware around one service. `max_body` in bytes."""
+
+    def __init__(self, app: ASGIApp, *, service: str, max_body: int) -> None:
+        self._app = app
+        self._service = service
+        self._max_body = max_body
+        self._counters: dict[tuple[str, str, int], Any] = {}
+        self._timers: dict[tuple[str, str], Any] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        sent = _headers(scope["headers"])
+        here = trace.begin(sent.get(b"x-request-id"), sent.get(b"traceparent"))
+        token = trace.enter(here)
+        status = 500
+        started = False
+
+        async def answer(message: Message) -> None:
+            nonlocal status, started
+            if message["type"] == "http.response.start":
+                started = True
+                status = message["status"]
+                self._dress(scope, message, here.correlation_id)
+            await send(message)
+
+        try:
+            length = sent.get(b"content-length", "")
+            if length.isdigit() and int(length) > self._max_body:
+                raise TooLarge(f"At most {self._max_body} bytes are taken here.")
+            limited = receive if length.isdigit() else self._limited(receive)
+            with trace.span(f"{scope['method']} {self._service}", service=self._service, kind="server"):
+                await self._app(scope, limited, answer)
+        except RedressError as error:
+            if started:
+                raise
+            await problems.response(error, request_id=here.correlation_id)(scope, receive, answer)
+        except Exception as error:
+            # the message of an unforeseen error may quote what somebody wrote: its kind and place are enough
+            place = error.__traceback__
+            while place is not None and place.tb_next is not None:
+                place = place.tb_next
+            where = f"{place.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{place.tb_lineno}" if place else ""
+            log.error("request.failed", service=self._service, error=type(error).__name__, where=where)
+            if started:
+                raise RuntimeError("failed after the answer had begun") from None
+            detail = "Something went wrong on our side. Send the request again; the id below helps us find out why."
+            failure = problems.build(500, "Internal error", "internal_error", detail, request_id=here.correlation_id)
+            await failure(scope, receive, answer)
+        finally:
+            trace.leave(token)
+            self._count(scope, status, time.perf_counter() - began)
+
+    def _limited(self, receive: Receive) -> Receive:
+        """A body without a declared length is counted as it comes."""
+        taken = 0
+
+        async def limited() -> Message:
+            nonlocal taken
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if taken > self._max_body:
+                raise TooLarge(f"At most {self._max_body} bytes are taken here.")
+            return message
+
+        return limited
+
+    @staticmethod
+    def _dress(scope: Scope, message: MutableMapping[str, Any], request_id: str) -> None:
+        headers: list[tuple[bytes, bytes]] = message["headers"]
+        if not any(name == b"content-security-policy" for name, _ in headers):
+            headers.append(_CSP_DOCS if scope["path"].endswith("/docs") else _CSP)
+        headers.extend(_SECURITY if not any(n == b"cache-control" for n, _ in headers) else _SECURITY[:-1])
+        headers.append((b"x-request-id", request_id.encode()))
+
+    def _count(self, scope: Scope, status: int, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path", "unmatched")
+        method = scope["method"] if scope["method"] in _METHODS else "OTHER"
+        counter = self._counters.get((method, route, status))
+        if counter is None:
+            counter = metrics.requests_total.labels(self._service, method, route, str(status))
+            self._counters[method, route, status] = counter
+        counter.inc()
+        timer = self._timers.get((method, route))
+        if timer is None:
+            timer = self._timers[method, route] = metrics.request_seconds.labels(self._service, method, route)
+        timer.observe(seconds)
+
+
+_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
+_WANTED = frozenset((b"x-request-id", b"traceparent", b"content-length"))
+
+
+def _headers(raw: list[tuple[bytes, bytes]]) -> dict[bytes, str]:
+    return {name: value.decode("latin-1") for name, value in raw if name in _WANTED}

@@ -1,0 +1,114 @@
+"""The background process of a service: consumers, outbox relay, timers, heartbeat. One shape for all four."""
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import orjson
+import structlog
+
+from shared import __version__, metrics
+from shared.bus import Bus
+from shared.clock import Clock
+from shared.db import Database
+from shared.events import TOPICS
+from shared.inbox import Consumer, Handle
+from shared.relay import Relay
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Timer:
+    """Something to do every `every` seconds, beginning at once. A failure is logged and tried again."""
+
+    name: str
+    every: float
+    run: Callable[[], Awaitable[object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Consumes:
+    """What a service listens to: `services` whose topics it reads, `types` of events that `handle` knows."""
+
+    services: tuple[str, ...]
+    types: frozenset[str]
+    handle: Handle
+
+
+class Worker:
+    """Runs one service's background work. `bus` is shared with other services only in the embedded default."""
+
+    def __init__(
+        self,
+        db: Database,
+        bus: Bus,
+        clock: Clock,
+        *,
+        consumes: Consumes | None,
+        timers: Sequence[Timer] = (),
+        retention_days: int = 90,
+        max_parked: int = 1000,
+    ) -> None:
+        self.db = db
+        self.bus = bus
+        self.consumes = consumes
+        self._clock = clock
+        self._relay = Relay(db, bus, TOPICS[db.service], clock)
+        prune = Timer("prune", 3600, lambda: self._relay.prune(clock() - timedelta(days=retention_days)))
+        self._timers = (*timers, Timer("heartbeat", 2, self._beat), prune)
+        self.process = f"{db.service}@{socket.gethostname()[:30]}"
+        if consumes is not None:
+            consumer = Consumer(db, consumes.handle, consumes.types, clock, max_parked=max_parked)
+            bus.subscribe(db.service, [TOPICS[s] for s in consumes.services], consumer.process)
+
+    async def run(self) -> None:
+        """Work until cancelled. The caller starts and stops the bus."""
+        jobs = [self._relay.run(), *(self._every(timer) for timer in self._timers)]
+        async with asyncio.TaskGroup() as group:
+            for job in jobs:
+                group.create_task(job)
+
+    async def _every(self, timer: Timer) -> None:
+        while True:
+            try:
+                await timer.run()
+            except Exception as error:
+                log.warning("timer.failed", service=self.db.service, timer=timer.name, error=type(error).__name__)
+            await asyncio.sleep(timer.every)
+
+    async def _beat(self) -> None:
+        """Tell the HTTP processes, through the database, that this worker lives and how its bus is."""
+        state = self.bus.status()
+        lag: dict[str, Any] = state.get("lag", {}).get(self.db.service, {})
+        for topic, behind in lag.items():
+            metrics.consumer_lag.labels(self.db.service, topic).set(behind)
+        detail = orjson.dumps({"version": __version__, "pid": os.getpid(), "lag": lag, "bus": _brief(state)}).decode()
+        table = self.db.tables.heartbeat
+        async with self.db.transaction() as tx:
+            done: Any = await tx.execute(
+                table.update().where(table.c.process == self.process).values(at=self._clock(), detail=detail)
+            )
+            if done.rowcount == 0:
+                await tx.execute(table.insert().values(process=self.process, at=self._clock(), detail=detail))
+
+
+def _brief(state: dict[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in state.items() if k in ("ok", "kind", "reason")}
+
+
+async def run_until_cancelled(workers: Sequence[Worker], bus: Bus) -> None:
+    """Start the bus, run `workers`, stop the bus."""
+    await bus.start()
+    try:
+        async with asyncio.TaskGroup() as group:
+            for worker in workers:
+                group.create_task(worker.run())
+    finally:
+        with contextlib.suppress(Exception):
+            await bus.stop()
