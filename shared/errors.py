@@ -15,7 +15,7 @@ class FieldError:
 class RedressError(Exception):
     """Base of every error that a caller may see. `detail` is plain words and never holds personal data."""
 
-    code = "error"
+    code: str = "error"
 
     def __init__(self, detail: str = "", *, errors: tuple[FieldError, ...] = ()) -> None:
         super().__init__(detail or self.__class__.__doc__ or self.code)

@@ -11,9 +11,10 @@ import structlog
 from shared import trace
 
 # Keys that could carry personal data if somebody logged them by mistake; the value is dropped, the slip stays visible.
-_FORBIDDEN = frozenset(
-    "name phone email customer_no narrative complainant personal body payload address token authorization secret".split()  # noqa: SIM905
+_PERSONAL = (
+    "name phone email customer_no narrative complainant personal body payload address token authorization secret"
 )
+_FORBIDDEN = frozenset(_PERSONAL.split())
 
 
 def configure(level: str = "INFO", *, pretty: bool = False) -> None:

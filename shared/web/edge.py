@@ -11,7 +11,7 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared import metrics, trace
-from shared.errors import RedressError, TooLarge
+from shared.errors import FieldError, RedressError, TooLarge
 from shared.web import problems
 
 log = structlog.get_logger()
@@ -67,7 +67,7 @@ class Edge:
         try:
             length = sent.get(b"content-length", "")
             if length.isdigit() and int(length) > self._max_body:
-                raise TooLarge(f"At most {self._max_body} bytes are taken here.")
+                raise self._too_large()
             limited = receive if length.isdigit() else self._limited(receive)
             with trace.span(f"{scope['method']} {self._service}", service=self._service, kind="server"):
                 await self._app(scope, limited, answer)
@@ -100,10 +100,14 @@ class Edge:
             message = await receive()
             taken += len(message.get("body", b""))
             if taken > self._max_body:
-                raise TooLarge(f"At most {self._max_body} bytes are taken here.")
+                raise self._too_large()
             return message
 
         return limited
+
+    def _too_large(self) -> TooLarge:
+        most = f"At most {self._max_body} bytes are taken here."
+        return TooLarge(most, errors=(FieldError("", most, TooLarge.code),))
 
     @staticmethod
     def _dress(scope: Scope, message: MutableMapping[str, Any], request_id: str) -> None:

@@ -89,14 +89,9 @@ def build(
 def documented(*named: type[RedressError]) -> dict[int | str, dict[str, Any]]:
     """`responses=` of an endpoint: the named errors, and those that any endpoint may answer."""
     found: dict[int | str, dict[str, Any]] = {}
-    for error in (
-        *named,
-        errors.Malformed,
-        errors.Unauthenticated,
-        errors.Forbidden,
-        errors.Invalid,
-        errors.Unavailable,
-    ):
+    everything: list[type[RedressError]] = [*named, errors.Malformed, errors.Unauthenticated, errors.Forbidden]
+    everything += [errors.Invalid, errors.Unavailable]
+    for error in everything:
         status, title = status_of(error)
         codes = found.setdefault(status, {"description": title, "content": {MEDIA_TYPE: {"schema": _schema()}}})
         if error.code not in codes["description"]:

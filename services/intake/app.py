@@ -1,0 +1,50 @@
+"""Intake's HTTP process."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from services.intake import api, store
+from services.intake.settings import IntakeSettings
+from services.intake.usecases import Desk, Prepared, Receipt
+from shared import logs
+from shared.clock import Clock, utcnow
+from shared.db import Database, GroupCommit
+from shared.security.crypto import MasterKeys
+from shared.web.app import create_app as frame
+
+
+def create_app(
+    settings: IntakeSettings, db: Database, *, keys: MasterKeys | None = None, clock: Clock = utcnow
+) -> FastAPI:
+    """The app on `db`; `keys` default to those of the settings."""
+    desk = Desk(keys or settings.master_keys(), settings.zone)
+    writer: GroupCommit[Prepared, Receipt] = GroupCommit(db, desk.write)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        writer.start()
+        yield
+        await writer.stop()
+
+    app = frame(
+        "intake",
+        "Takes every complaint in, once.",
+        settings=settings,
+        db=db,
+        clock=clock,
+        routers=[api.router],
+        lifespan=lifespan,
+    )
+    app.state.desk = desk
+    app.state.writer = writer
+    app.state.public_url = settings.public_url.rstrip("/")
+    return app
+
+
+def app() -> FastAPI:
+    """For `uvicorn --factory services.intake.app:app`: everything from the environment."""
+    settings = IntakeSettings()
+    logs.configure(settings.log_level)
+    return create_app(settings, Database("intake", settings.database, store.tables))

@@ -1,0 +1,97 @@
+"""What intake hears from routing and sla, kept in `progress` so that one read answers how a complaint stands."""
+
+from collections.abc import Sequence
+
+import orjson
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.intake import store
+from shared import trace
+from shared.clock import rfc3339
+from shared.cloudevents import Envelope
+from shared.events import (
+    ClockMet,
+    ClockStarted,
+    ComplaintAcknowledged,
+    ComplaintAssigned,
+    ComplaintClassified,
+    ComplaintClosed,
+    ComplaintEscalated,
+    ComplaintResolved,
+    ComplaintResponded,
+    ComplaintRouted,
+    DeadlineMissed,
+    Event,
+)
+
+_KNOWN: tuple[type[Event], ...] = (
+    ComplaintClassified,
+    ComplaintRouted,
+    ComplaintAssigned,
+    ComplaintAcknowledged,
+    ComplaintResponded,
+    ComplaintResolved,
+    ComplaintClosed,
+    ClockStarted,
+    ClockMet,
+    DeadlineMissed,
+    ComplaintEscalated,
+)
+HANDLED = frozenset(e.type for e in _KNOWN)
+
+
+async def handle(tx: AsyncSession, events: Sequence[Envelope]) -> None:
+    """Apply `events` in order. Routing's and sla's may come in any order between them; they touch different fields."""
+    rows = await store.progress(tx, {e.subject for e in events})
+    for event in events:
+        with trace.following(event, service="intake"):
+            row = rows.get(event.subject)
+            if row is None:
+                row = rows[event.subject] = store.Progress(
+                    complaint_id=event.subject, status="received", deadlines="[]", updated_at=event.time
+                )
+                tx.add(row)
+            _apply(row, event.data)
+            row.updated_at = max(row.updated_at, event.time)
+
+
+def _apply(row: store.Progress, event: Event) -> None:
+    match event:
+        case ComplaintClassified():
+            row.category, row.severity = event.category, event.severity
+        case ComplaintRouted():
+            row.department = event.department
+            row.status = "routed" if row.status == "received" else row.status
+        case ComplaintAssigned():
+            row.status = "in_progress"
+        case ComplaintResponded():
+            row.status = "responded" if event.final else row.status
+        case ComplaintResolved():
+            row.status, row.outcome = "resolved", event.outcome
+        case ComplaintClosed():
+            row.status = "closed"
+        case ComplaintEscalated():
+            row.escalation_level = max(row.escalation_level, event.level)
+        case ClockStarted():
+            known = {d["step"]: d for d in orjson.loads(row.deadlines)}
+            fresh: dict[str, dict[str, str]] = {
+                s.name: {"step": s.name, "due_at": rfc3339(s.due_at), "state": "running"} for s in event.steps
+            }
+            row.deadlines = _dump({**fresh, **known})
+        case ClockMet():
+            met = {"state": "met" if event.in_time else "late", "met_at": rfc3339(event.met_at)}
+            row.deadlines = _with(row, event.step, {"due_at": rfc3339(event.due_at), **met})
+        case DeadlineMissed():
+            row.deadlines = _with(row, event.step, {"due_at": rfc3339(event.due_at), "state": "missed"})
+        case _:
+            pass  # acknowledged: sla tells of it as a met step
+
+
+def _with(row: store.Progress, step: str, change: dict[str, str]) -> str:
+    known = {d["step"]: d for d in orjson.loads(row.deadlines)}
+    known[step] = {"step": step, **known.get(step, {}), **change}
+    return _dump(known)
+
+
+def _dump(deadlines: dict[str, dict[str, str]]) -> str:
+    return orjson.dumps(sorted(deadlines.values(), key=lambda d: d["due_at"])).decode()

@@ -1,0 +1,104 @@
+"""What a complaint is when it comes in, and which ones can be taken. Pure: no framework, time as an argument."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from shared.errors import Conflict, FieldError, Forbidden, Invalid, Malformed, Refused
+
+CHANNELS = ("phone", "web_chat", "mobile", "web_form", "email", "letter", "branch", "social", "regulator")
+NARRATIVE_LIMIT = 20_000  # characters
+CLOCK_SKEW = timedelta(minutes=5)  # a channel's clock may be ahead of ours by this much
+EARLIEST_YEAR = 1990
+
+
+class IdempotencyKeyReused(Refused):
+    """This Idempotency-Key was used before with another body."""
+
+    code = "idempotency_key_reused"
+
+
+class IdempotencyKeyInvalid(Malformed):
+    """An Idempotency-Key is 1 to 255 visible ASCII characters."""
+
+    code = "idempotency_key_invalid"
+
+
+class ChannelRefConflict(Conflict):
+    """This channel has already sent another complaint under the same channel_ref."""
+
+    code = "channel_ref_conflict"
+
+
+class ChannelNotAllowed(Forbidden):
+    """The key is bound to other channels."""
+
+    code = "channel_not_allowed"
+
+
+class HistoryNotAllowed(Forbidden):
+    """Only a key with the scope complaints:import may say when a complaint was received."""
+
+    code = "received_at_not_allowed"
+
+
+@dataclass(frozen=True, slots=True)
+class Complainant:
+    """Who complains. All of it is personal data. None of it need be known: see `Submission.complainant`."""
+
+    name: str
+    phone: str | None = None
+    email: str | None = None
+    customer_no: str | None = None
+
+    def identity(self) -> tuple[str, str] | None:
+        """What tells persons apart, strongest first: customer number, phone, e-mail; a name alone does not."""
+        if self.customer_no:
+            return "customer_no", self.customer_no.strip().casefold()
+        if self.phone:
+            return "phone", "".join(c for c in self.phone if c.isdigit() or c == "+")
+        if self.email:
+            return "email", self.email.strip().casefold()
+        return None
+
+    def words(self) -> tuple[str, ...]:
+        """Every personal value, for redaction."""
+        return tuple(v for v in (self.name, self.phone, self.email, self.customer_no) if v)
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """One complaint as a channel sent it. `complainant` is None for an anonymous one.
+
+    `received_at` is set only for history brought in later; otherwise the moment of taking it in counts.
+    """
+
+    channel: str
+    narrative: str
+    complainant: Complainant | None = None
+    channel_ref: str | None = None
+    branch: str | None = None
+    product: str | None = None
+    amount: Decimal | None = None
+    currency: str | None = None
+    occurred_at: datetime | None = None
+    received_at: datetime | None = None
+    desired_outcome: str | None = None
+    language: str | None = None
+    jurisdiction: str | None = None
+    detail: dict[str, str] = field(default_factory=dict)
+
+
+def check_times(submission: Submission, *, now: datetime) -> None:
+    """Raises Invalid when a time lies in the future (beyond a small skew) or before any bank's records."""
+    wrong = []
+    for name in ("occurred_at", "received_at"):
+        moment: datetime | None = getattr(submission, name)
+        if moment is None:
+            continue
+        if moment > now + CLOCK_SKEW:
+            wrong.append(FieldError(f"/{name}", "lies in the future", "in_the_future"))
+        elif moment.year < EARLIEST_YEAR:
+            wrong.append(FieldError(f"/{name}", f"lies before {EARLIEST_YEAR}", "too_long_ago"))
+    if wrong:
+        raise Invalid("Some values cannot be taken; see errors.", errors=tuple(wrong))

@@ -1,0 +1,119 @@
+"""Intake's tables and queries. Never commits."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Column, LargeBinary, MetaData, Numeric, String, Text, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlmodel import Field, SQLModel
+
+from shared.db import SystemTables, UtcDateTime
+from shared.db.bulk import bulk_insert
+
+metadata = MetaData()
+tables = SystemTables(metadata)
+
+
+class Base(SQLModel):
+    metadata = metadata
+
+
+class Complaint(Base, table=True):
+    """A complaint as received; never changed afterwards. What people wrote and who they are is sealed.
+
+    `submission_key` and `channel_ref_key` are keyed hashes: the two ways by which a repeat is known.
+    `sealed_person` and `sealed_content` open with the data key in `wrapped_key`, which master key `key_id` opens.
+    """
+
+    __tablename__ = "complaint"
+
+    id: str = Field(primary_key=True, max_length=36)
+    reference: str = Field(max_length=20, unique=True)
+    channel: str = Field(max_length=20)
+    received_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False, index=True))
+    created_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+    submission_key: str | None = Field(max_length=32, unique=True)
+    fingerprint: str = Field(max_length=32)
+    channel_ref_key: str | None = Field(max_length=32, unique=True)
+    customer_ref: str | None = Field(max_length=32, index=True)
+    branch: str | None = Field(max_length=64)
+    product: str | None = Field(max_length=64)
+    amount: Decimal | None = Field(sa_column=Column(Numeric(18, 4)))
+    currency: str | None = Field(max_length=3)
+    language: str | None = Field(max_length=10)
+    jurisdiction: str | None = Field(max_length=40)
+    occurred_at: datetime | None = Field(sa_column=Column(UtcDateTime))
+    imported: bool
+    key_id: str = Field(sa_column=Column(String(40), nullable=False, index=True))
+    wrapped_key: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    sealed_person: bytes | None = Field(sa_column=Column(LargeBinary))
+    sealed_content: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class Progress(Base, table=True):
+    """How far the others have come with a complaint, as far as intake has heard. `deadlines` is a JSON list."""
+
+    __tablename__ = "progress"
+
+    complaint_id: str = Field(primary_key=True, max_length=36)
+    status: str = Field(max_length=20)
+    category: str | None = Field(default=None, max_length=40)
+    severity: str | None = Field(default=None, max_length=20)
+    department: str | None = Field(default=None, max_length=40)
+    outcome: str | None = Field(default=None, max_length=20)
+    escalation_level: int = 0
+    deadlines: str = Field(sa_column=Column(Text, nullable=False))
+    updated_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+
+
+_table: Any = Complaint.__table__  # type: ignore[attr-defined]
+COLUMNS = tuple(_table.columns.keys())
+_PRIOR = (
+    _table.c.id,
+    _table.c.reference,
+    _table.c.received_at,
+    _table.c.submission_key,
+    _table.c.channel_ref_key,
+    _table.c.fingerprint,
+    _table.c.key_id,
+    _table.c.wrapped_key,
+)
+
+
+async def priors(
+    connection: AsyncConnection, submission_keys: Collection[str], ref_keys: Collection[str]
+) -> Sequence[Any]:
+    """Complaints already taken under one of these keys."""
+    conditions = []
+    if submission_keys:
+        conditions.append(_table.c.submission_key.in_(submission_keys))
+    if ref_keys:
+        conditions.append(_table.c.channel_ref_key.in_(ref_keys))
+    if not conditions:
+        return ()
+    return (await connection.execute(select(*_PRIOR).where(or_(*conditions)))).all()
+
+
+async def insert(connection: AsyncConnection, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Insert complaints, each a tuple in the order of `COLUMNS`."""
+    await bulk_insert(connection, _table, COLUMNS, rows)
+
+
+async def complaint(tx: AsyncSession, id: str) -> Complaint | None:
+    return await tx.get(Complaint, id)
+
+
+async def by_reference(tx: AsyncSession, reference: str) -> Complaint | None:
+    return (await tx.scalars(select(Complaint).where(_table.c.reference == reference))).first()
+
+
+async def progress(tx: AsyncSession, ids: Collection[str]) -> dict[str, Progress]:
+    found = await tx.scalars(select(Progress).where(Progress.__table__.c.complaint_id.in_(ids)))  # type: ignore[attr-defined]
+    return {p.complaint_id: p for p in found}
+
+
+async def sealed_with_other_keys(tx: AsyncSession, current: str, limit: int) -> Sequence[Complaint]:
+    """Some complaints whose data key is wrapped by a master key other than `current`."""
+    return (await tx.scalars(select(Complaint).where(_table.c.key_id != current).limit(limit))).all()

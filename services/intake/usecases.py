@@ -1,0 +1,260 @@
+"""What intake does, one function a verb: load, decide, save, add event."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from hashlib import blake2b
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import orjson
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+
+from services.intake import store
+from services.intake.domain import ChannelRefConflict, Complainant, IdempotencyKeyReused, Submission
+from services.intake.redaction import redact
+from shared import audit, outbox
+from shared.clock import rfc3339
+from shared.db import GroupCommit, Pending
+from shared.db.pending import AuditEntry, OutboxRow
+from shared.errors import NotFound, RedressError
+from shared.events import ComplaintReceived
+from shared.ids import normalise_reference, reference, uuid7
+from shared.security.crypto import DataKey, MasterKeys
+
+TRACKING = "tracking"
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What the channel gets back. `token` opens the complainant's view; it is made from the complaint's data key.
+
+    `replayed` tells that the complaint had been taken before; the answer is the same.
+    """
+
+    id: str
+    reference: str
+    received_at: datetime
+    token: str
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A complaint ready to be written: all the work that needs no database is done."""
+
+    receipt: Receipt
+    submission_key: str | None
+    channel_ref_key: str | None
+    fingerprint: str
+    row: tuple[Any, ...]
+    event: OutboxRow
+    entry: AuditEntry
+
+
+class Desk:
+    """Takes complaints in, through one group-committing writer."""
+
+    def __init__(self, keys: MasterKeys, zone: ZoneInfo) -> None:
+        self._keys = keys
+        self._zone = zone
+
+    def prepare(
+        self, submission: Submission, fingerprint: str, *, idempotency_key: str | None, actor: str, now: datetime
+    ) -> Prepared:
+        """Seal, redact and encode `submission`. `fingerprint` tells its content from any other's."""
+        id = uuid7()
+        received_at = submission.received_at or now
+        number = reference(received_at.astimezone(self._zone).strftime("%y%m%d"))
+        data_key, key_id, wrapped = self._keys.new(id)
+        person = submission.complainant
+        personal = person.words() if person else ()
+        identity = person.identity() if person else None
+        customer_ref = self._keys.pseudonym("customer", *identity) if identity else None
+        content: dict[str, Any] = {"narrative": submission.narrative, "desired_outcome": submission.desired_outcome}
+        content |= {"detail": submission.detail, "channel_ref": submission.channel_ref}
+        branch = redact(submission.branch, personal) if submission.branch else None
+        product = redact(submission.product, personal) if submission.product else None
+        wish = redact(submission.desired_outcome, personal) if submission.desired_outcome else None
+        imported = submission.received_at is not None
+        event = ComplaintReceived.model_construct(
+            complaint_id=id,
+            reference=number,
+            channel=submission.channel,
+            narrative=redact(submission.narrative, personal),
+            received_at=received_at,
+            customer_ref=customer_ref,
+            language=submission.language,
+            jurisdiction=submission.jurisdiction,
+            branch=branch,
+            product=product,
+            amount=submission.amount,
+            currency=submission.currency,
+            occurred_at=submission.occurred_at,
+            desired_outcome=wish,
+            imported=imported,
+        )
+        submission_key = self._keys.pseudonym("submission", actor, idempotency_key) if idempotency_key else None
+        ref = submission.channel_ref
+        ref_key = self._keys.pseudonym("channel_ref", submission.channel, ref) if ref else None
+        row = (
+            id,
+            number,
+            submission.channel,
+            received_at,
+            now,
+            submission_key,
+            fingerprint,
+            ref_key,
+            customer_ref,
+            branch,
+            product,
+            submission.amount,
+            submission.currency,
+            submission.language,
+            submission.jurisdiction,
+            submission.occurred_at,
+            imported,
+            key_id,
+            wrapped,
+            data_key.seal("person", _person(person)) if person else None,
+            data_key.seal("content", orjson.dumps(content)),
+        )
+        return Prepared(
+            receipt=Receipt(id, number, received_at, data_key.token(TRACKING)),
+            submission_key=submission_key,
+            channel_ref_key=ref_key,
+            fingerprint=fingerprint,
+            row=row,
+            event=outbox.row(event, now=now),
+            entry=audit.entry(actor, "complaint.received", id, now=now, detail={"channel": submission.channel}),
+        )
+
+    async def write(
+        self, connection: AsyncConnection, pending: Pending, group: Sequence[Prepared]
+    ) -> Sequence[Receipt | RedressError]:
+        """Put a group of complaints into the open transaction; a repeat gets the answer of the first."""
+        known: dict[str, tuple[str, Receipt]] = {}
+        submission_keys = [p.submission_key for p in group if p.submission_key]
+        ref_keys = [p.channel_ref_key for p in group if p.channel_ref_key]
+        for prior in await store.priors(connection, submission_keys, ref_keys):
+            token = self._keys.unwrap(prior.id, prior.key_id, prior.wrapped_key).token(TRACKING)
+            receipt = Receipt(prior.id, prior.reference, prior.received_at, token, replayed=True)
+            for key in (prior.submission_key, prior.channel_ref_key):
+                if key:
+                    known[key] = (prior.fingerprint, receipt)
+        results: list[Receipt | RedressError] = []
+        rows = []
+        for one in group:
+            if one.submission_key in known:
+                fingerprint, receipt = known[one.submission_key]
+                results.append(receipt if fingerprint == one.fingerprint else IdempotencyKeyReused())
+            elif one.channel_ref_key in known:
+                fingerprint, receipt = known[one.channel_ref_key]
+                results.append(receipt if fingerprint == one.fingerprint else ChannelRefConflict())
+            else:
+                results.append(one.receipt)
+                rows.append(one.row)
+                pending.events.append(one.event)
+                pending.audit.append(one.entry)
+                for key in (one.submission_key, one.channel_ref_key):
+                    if key:
+                        known[key] = (one.fingerprint, replace(one.receipt, replayed=True))
+        await store.insert(connection, rows)
+        return results
+
+    async def receive(
+        self,
+        writer: GroupCommit[Prepared, Receipt],
+        submission: Submission,
+        content: bytes,
+        *,
+        idempotency_key: str | None,
+        actor: str,
+        now: datetime,
+    ) -> Receipt:
+        """Take in a complaint; repeated with the same key or channel reference, it answers the same.
+
+        `content` is the submission in canonical form. Raises IdempotencyKeyReused, ChannelRefConflict, Unavailable.
+        """
+        fingerprint = self._keys.pseudonym("content", blake2b(content, digest_size=16).hexdigest())
+        for attempt in range(3):
+            prepared = self.prepare(submission, fingerprint, idempotency_key=idempotency_key, actor=actor, now=now)
+            try:
+                return await writer.submit(prepared)
+            except (IntegrityError, DBAPIError):
+                if attempt == 2:  # twice in forty bits: it was no clash of references
+                    raise
+        raise AssertionError("unreachable")
+
+    def data_key(self, complaint: store.Complaint) -> DataKey:
+        return self._keys.unwrap(complaint.id, complaint.key_id, complaint.wrapped_key)
+
+    def content(self, complaint: store.Complaint) -> dict[str, Any]:
+        """What was said: `{narrative, desired_outcome, detail, channel_ref}`."""
+        found: dict[str, Any] = orjson.loads(self.data_key(complaint).open("content", complaint.sealed_content))
+        return found
+
+    def person(self, complaint: store.Complaint) -> dict[str, Any] | None:
+        """Who complained: `{name, phone, email, customer_no}`; None for an anonymous complaint."""
+        if complaint.sealed_person is None:
+            return None
+        found: dict[str, Any] = orjson.loads(self.data_key(complaint).open("person", complaint.sealed_person))
+        return found
+
+    async def track(self, tx: AsyncSession, typed: str, token: str) -> tuple[store.Complaint, store.Progress | None]:
+        """The complaint that `typed` (a reference as a person writes it) and `token` open. Raises NotFound for both,
+        so that nobody learns which references exist."""
+        number = normalise_reference(typed)
+        complaint = await store.by_reference(tx, number) if number else None
+        if complaint is None or not self.data_key(complaint).fits(TRACKING, token):
+            raise NotFound("No complaint is found under this reference and token.")
+        return complaint, (await store.progress(tx, [complaint.id])).get(complaint.id)
+
+    async def rewrap(self, tx: AsyncSession, limit: int, *, now: datetime) -> int:
+        """Wrap up to `limit` data keys anew under the current master key; how many were left to do, so 0 means done."""
+        found = await store.sealed_with_other_keys(tx, self._keys.current, limit)
+        for complaint in found:
+            complaint.key_id, complaint.wrapped_key = self._keys.rewrap(
+                complaint.id, complaint.key_id, complaint.wrapped_key
+            )
+        if found:
+            audit.add(tx, "system", "keys.rewrapped", self._keys.current, now=now, detail={"count": len(found)})
+        return len(found)
+
+
+async def read(tx: AsyncSession, id: str) -> tuple[store.Complaint, store.Progress | None]:
+    """A complaint and how it stands. Raises NotFound."""
+    complaint = await store.complaint(tx, id)
+    if complaint is None:
+        raise NotFound("No complaint has this id.")
+    return complaint, (await store.progress(tx, [id])).get(id)
+
+
+def view(complaint: store.Complaint, progress: store.Progress | None) -> dict[str, Any]:
+    """How a complaint stands, without a word of personal data."""
+    return {
+        "id": complaint.id,
+        "reference": complaint.reference,
+        "channel": complaint.channel,
+        "status": progress.status if progress else "received",
+        "received_at": rfc3339(complaint.received_at),
+        "type": progress.category if progress else None,
+        "severity": progress.severity if progress else None,
+        "department": progress.department if progress else None,
+        "outcome": progress.outcome if progress else None,
+        "escalation_level": progress.escalation_level if progress else 0,
+        "deadlines": orjson.loads(progress.deadlines) if progress else [],
+        "branch": complaint.branch,
+        "product": complaint.product,
+        "language": complaint.language,
+        "jurisdiction": complaint.jurisdiction,
+        "imported": complaint.imported,
+    }
+
+
+def _person(person: Complainant) -> bytes:
+    return orjson.dumps(
+        {"name": person.name, "phone": person.phone, "email": person.email, "customer_no": person.customer_no}
+    )
