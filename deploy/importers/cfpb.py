@@ -2,7 +2,7 @@
 
 Reads the file as a stream, keeps some complaints under way at a time, and remembers which rows the desk has taken, so
 that it can be interrupted and run again. A row is done only after the desk's answer; whatever was under way is sent
-again under the same key, which the desk knows.
+again under the same key, which the desk knows. Rows without a complaint id are told apart by what they say.
 """
 
 import asyncio
@@ -198,7 +198,7 @@ class _Run:
     def _fit(self, row: Row) -> Mapped | None:
         """What is to be sent for `row`; None where it is rejected or already done."""
         found = mapped(row, now=self._now)
-        if isinstance(found, Mapped) and not self._seen.add(found.complaint_id):
+        if isinstance(found, Mapped) and found.complaint_id and not self._seen.add(found.complaint_id):
             reason = "an earlier row of this file has the same complaint id"
             found = Unfit(found.complaint_id, "complaint_id_duplicate", "/Complaint ID", reason)
         if isinstance(found, Unfit):

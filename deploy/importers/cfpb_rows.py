@@ -2,16 +2,20 @@
 
 Knows the file and the shape of a complaint; knows nothing of posting. The columns are those of the Consumer Complaint
 Database's CSV download; further columns are let be, and headings may be capitalised or not.
+
+The bureau's own download gives every complaint an id and a date; extracts that others pass on may lack them. A row
+without an id is a complaint all the same, told from others by all that it says (`Row.stand_in`).
 """
 
 import csv
 import gzip
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
+from hashlib import blake2b
 from io import BufferedReader, TextIOWrapper
 from pathlib import Path
 from typing import IO, Any, cast
@@ -19,6 +23,9 @@ from zoneinfo import ZoneInfo
 
 NARRATIVE_LIMIT = 20_000
 """Characters; the desk takes no more, and a complaint must not be cut."""
+
+PRODUCT_LIMIT = 64
+"""Characters; the desk's `product` is a code or a short name."""
 
 _ZONE = ZoneInfo("America/New_York")
 _FIRST_DAY = date(2011, 7, 21)
@@ -33,6 +40,13 @@ _ALIASES = {
     "zip": "zip_code",
 }
 """Names in the bureau's own API, where they differ from those of its CSV."""
+
+_PRODUCT_NOW = {
+    "credit reporting, credit repair services, or other personal consumer reports": (
+        "Credit reporting or other personal consumer reports"
+    ),
+}
+"""What the bureau calls a product since August 2023, where the older name is too long for the desk."""
 
 _NOTHING = frozenset({"", "none", "n/a", "null", "nan"})
 _CHANNELS = {
@@ -69,24 +83,34 @@ class NotCfpb(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One record. `number` counts records from 1, the headings not among them."""
+    """One record. `number` counts records from 1, the headings not among them.
+
+    `stand_in` takes the place of a missing complaint id, and is empty where there is one: `row-`, the BLAKE2b-128 of
+    all cells in hex, and `-n` for the n-th identical row of the file. Identical rows are different complaints as far
+    as anybody can tell; counted in the order of the file, they have the same stand-ins whenever it is read.
+    """
 
     number: int
     cells: Mapping[str, str]
     wrong_width: str | None = None
+    stand_in: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Mapped:
-    """A complaint ready to post."""
+    """A complaint ready to post. `complaint_id` is the bureau's, empty where the row has none."""
 
     complaint_id: str
     body: dict[str, Any]
 
     @property
     def key(self) -> str:
-        """The idempotency key: the bureau's id, so that it holds across files and lost checkpoints."""
-        return f"cfpb-{self.complaint_id}"
+        """The idempotency key and the channel's reference: the bureau's id, or the row's stand-in for it.
+
+        Neither depends on the file's name or on the row's place in it, so that it holds across files and lost
+        checkpoints.
+        """
+        return str(self.body["channel_ref"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +145,24 @@ class SeenIds:
         return True
 
 
+class StandIns:
+    """Names rows without a complaint id. Remembers 16 bytes and a count for each such row, nothing for the others."""
+
+    def __init__(self) -> None:
+        self._met: dict[bytes, int] = {}
+
+    def name(self, cells: Sequence[str]) -> str:
+        """The stand-in of the next row with these `cells`, as `Row.stand_in` tells."""
+        digest = blake2b(digest_size=16)
+        for cell in cells:
+            text = cell.encode("utf-8", "surrogateescape")
+            # The length first: otherwise "ab", "c" and "a", "bc" would be the same row.
+            digest.update(len(text).to_bytes(8, "big") + text)
+        key = digest.digest()
+        count = self._met[key] = self._met.get(key, 0) + 1
+        return f"row-{key.hex()}-{count}"
+
+
 @contextmanager
 def opened(path: Path) -> Iterator[tuple[IO[bytes], Iterator[Row]]]:
     """The raw file, whose `tell()` is the progress in bytes as stored, and its rows, read one at a time.
@@ -143,13 +185,16 @@ def _rows(text: IO[str]) -> Iterator[Row]:
     missing = {"complaint_id", "date_received", "product", "issue"} - set(headings)
     if missing:
         raise NotCfpb(f"This is not the CFPB's complaint file: it has no column {', '.join(sorted(missing))}.")
+    id_at = headings.index("complaint_id")
+    stand_ins = StandIns()
     number = 0
     for cells in lines:
         if not cells:
             continue
         number += 1
         if len(cells) == len(headings):
-            yield Row(number, dict(zip(headings, cells, strict=True)))
+            stand_in = "" if _something(cells[id_at]) else stand_ins.name(cells)
+            yield Row(number, dict(zip(headings, cells, strict=True)), stand_in=stand_in)
         else:
             yield Row(number, {}, f"{len(cells)} cells where there are {len(headings)} headings")
 
@@ -164,21 +209,22 @@ def mapped(row: Row, *, now: datetime) -> Mapped | Unfit:
 
     The file has dates without times. Noon in New York stands for the whole day: at that hour the date is the same from
     Hawaii to Maine and in UTC, so that no count by day or month shifts; midnight would move to the day before in most
-    of the United States. The mapping depends on nothing but the row, so that a repeat has the same body.
+    of the United States. Where there is no date, `received_at` is left out, so that the desk counts the day on which it
+    hears of the complaint. The mapping depends on nothing but the row, so that a repeat has the same body.
     """
     if row.wrong_width:
         return Unfit("", "wrong_width", "", row.wrong_width)
     complaint_id = _value(row, "complaint_id")
-    if not complaint_id:
-        return Unfit("", "complaint_id_missing", "/Complaint ID", "there is no complaint id")
-    if not re.fullmatch(r"[0-9]{1,12}", complaint_id):
-        # What stands here may be a piece of a shifted narrative: it is not repeated.
-        return Unfit("", "complaint_id_bad", "/Complaint ID", "the complaint id is not a number of up to 12 digits")
-    complaint_id = str(int(complaint_id))  # leading zeros would make a second key of the same complaint
+    if complaint_id:
+        if not re.fullmatch(r"[0-9]{1,12}", complaint_id):
+            # What stands here may be a piece of a shifted narrative: it is not repeated.
+            return Unfit("", "complaint_id_bad", "/Complaint ID", "the complaint id is not a number of up to 12 digits")
+        complaint_id = str(int(complaint_id))  # leading zeros would make a second key of the same complaint
     if not _is_utf8(row):
         return Unfit(complaint_id, "not_utf8", "", "the row has bytes that are not UTF-8")
+    date_received = _value(row, "date_received")
     try:
-        received_at = _received_at(_value(row, "date_received"), now=now)
+        received_at = _received_at(date_received, now=now) if date_received else None
     except ValueError as error:
         return Unfit(complaint_id, "date_bad", "/Date received", str(error))
     narrative = _value(row, "consumer_complaint_narrative") or _in_place_of_narrative(row)
@@ -191,26 +237,37 @@ def mapped(row: Row, *, now: datetime) -> Mapped | Unfit:
     channel = _CHANNELS.get(submitted_via.lower(), "web_form")
     detail = {name: value for column, name in _DETAIL.items() if (value := _value(row, column))}
     detail.setdefault("submitted_via", "not stated")
+    if received_at is None:
+        detail["date_received"] = "not stated"
     if submitted_via.lower() == "fax":
         detail["medium"] = "fax"
     body: dict[str, Any] = {
         "channel": channel,
         "narrative": narrative,
         "complainant": {"anonymous": True},
-        "channel_ref": f"cfpb-{complaint_id}",
+        "channel_ref": f"cfpb-{complaint_id or row.stand_in}",
         "jurisdiction": "us-cfpb",
         "language": "en",
-        "received_at": received_at.isoformat(),
         "detail": detail,
     }
-    if product := _value(row, "product"):
+    if received_at is not None:
+        body["received_at"] = received_at.isoformat()
+    product = _value(row, "product")
+    if len(product) > PRODUCT_LIMIT:
+        detail["product"] = product
+        product = _PRODUCT_NOW.get(product.lower(), "")
+    if product:
         body["product"] = product
     return Mapped(complaint_id, body)
 
 
 def _value(row: Row, column: str) -> str:
+    return _something(row.cells.get(column, ""))
+
+
+def _something(cell: str) -> str:
     """The cell, trimmed; the words that exports write for "nothing" count as nothing."""
-    value = row.cells.get(column, "").strip()
+    value = cell.strip()
     return "" if value.lower() in _NOTHING else value
 
 
@@ -240,8 +297,6 @@ def _received_at(text: str, *, now: datetime) -> datetime:
 
 def _day(text: str) -> date:
     """ISO (with or without a time) as the bureau writes now, month/day/year as in its older downloads."""
-    if not text:
-        raise ValueError("there is no date received")
     if found := re.match(r"(\d{4})-(\d{2})-(\d{2})(?:$|[T ])", text):
         year, month, day = (int(part) for part in found.groups())
     elif found := re.fullmatch(r"(\d{1,2})/(\d{1,2})/(\d{4}|\d{2})", text):

@@ -164,8 +164,10 @@ COMPONENTS: dict[str, Callable[[], Path]] = {
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m deploy.infra.install", description=__doc__)
     parser.add_argument("components", nargs="+", choices=list(COMPONENTS), metavar="|".join(COMPONENTS))
+    parser.add_argument("--best-effort", action="store_true", help="exit 0 also when something is missing")
+    chosen = parser.parse_args(argv)
     missing = []
-    for name in parser.parse_args(argv).components:
+    for name in chosen.components:
         try:
             sys.stdout.write(f"{name}: {COMPONENTS[name]()}\n")
             sys.stdout.flush()
@@ -173,7 +175,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             missing.append(str(unavailable))
     for line in missing:
         sys.stderr.write(f"missing {line}\n")
-    return 1 if missing else 0
+    return 1 if missing and not chosen.best_effort else 0
 
 
 def _fetch_jars(folder: Path) -> None:

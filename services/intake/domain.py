@@ -8,6 +8,7 @@ from shared.errors import Conflict, FieldError, Forbidden, Invalid, Malformed, R
 
 CHANNELS = ("phone", "web_chat", "mobile", "web_form", "email", "letter", "branch", "social", "regulator")
 NARRATIVE_LIMIT = 20_000  # characters
+CODE_LIMIT = 64  # characters
 CLOCK_SKEW = timedelta(minutes=5)  # a channel's clock may be ahead of ours by this much
 EARLIEST_YEAR = 1990
 

@@ -13,15 +13,19 @@ _WIDE = {
 }
 _ANY_WIDE = re.compile("[０-９＠＋－．（）]")
 _EMAIL = re.compile(r"[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+", re.ASCII)
-_SOME_DIGITS = re.compile(r"\d{3}")
+_DIGIT = re.compile(r"\d")
+_NOT_DIGITS = re.compile(r"\D")
+_AREA_CODE = re.compile(r"\(\d{2,4}\)")
+_CURRENCY_BEFORE = re.compile(r"(?:HKD|USD|CNY|RMB|TWD|MOP|GBP|EUR|[$£€¥]|[幣币]|港元)\s?\Z", re.IGNORECASE)
+_CURRENCY_AFTER = re.compile(r"\s?(?:[元圓圆蚊塊块萬万億亿]|HKD|USD|CNY|RMB|dollars?|yuan)", re.IGNORECASE)
 _NUMBER = re.compile(r"(?<![0-9A-Za-z.,$£€¥])\+?\(?\d(?:[ ().-]{0,2}\d){6,22}[Xx]?(?![0-9A-Za-z])")
 _HKID = re.compile(r"(?<![0-9A-Za-z])([A-Z]{1,2})(\d{6})\s?\(?([0-9A])\)?(?![0-9A-Za-z])", re.IGNORECASE)
 _TWID = re.compile(r"(?<![0-9A-Za-z])([A-Z])([1289]\d{8})(?![0-9A-Za-z])", re.IGNORECASE)
 _NINO = re.compile(r"(?<![0-9A-Za-z])[A-CEGHJ-PR-TW-Z]{2}\s?(?:\d{2}\s?){3}[A-D](?![0-9A-Za-z])", re.IGNORECASE)
 _SSN = re.compile(r"(?<![0-9A-Za-z-])(?!000|666|9\d\d)\d{3}-(?!00)\d{2}-(?!0000)\d{4}(?![0-9A-Za-z-])")
 _DATE = re.compile(
-    r"(?:19|20)\d\d[-./](?:0?[1-9]|1[0-2])[-./](?:0?[1-9]|[12]\d|3[01])(?:[ T].*)?\Z"
-    r"|\d{1,2}[-./]\d{1,2}[-./](?:19|20)\d\d\Z"
+    r"(?:(?:19|20)\d\d[-./](?:0?[1-9]|1[0-2])[-./](?:0?[1-9]|[12]\d|3[01])|\d{1,2}[-./]\d{1,2}[-./](?:19|20)\d\d)"
+    r"(?!\d)(?: (?:[01]?\d|2[0-3])(?!\d)(?:\.[0-5]\d(?!\d))?)?"  # and an hour, which belongs to it
 )
 
 
@@ -32,11 +36,14 @@ def redact(text: str, personal: Iterable[str] = ()) -> str:
     """
     if _ANY_WIDE.search(text):
         text = text.translate(_WIDE)
-    for value in personal:
-        text = _without(text, value)
     if "@" in text:
         text = _EMAIL.sub("[email]", text)
-    if _SOME_DIGITS.search(text):
+    values = sorted({v.strip().translate(_WIDE) for v in personal}, key=len, reverse=True)
+    for value in values:  # whole values first, so that a part of one never breaks up another
+        text = _without(text, value)
+    for value in values:
+        text = _without_parts(text, value)
+    if _DIGIT.search(text):
         text = _HKID.sub(lambda m: "[id]" if _hkid(m[1], m[2], m[3]) else m[0], text)
         text = _TWID.sub(lambda m: "[id]" if _twid(m[1], m[2]) else m[0], text)
         text = _NINO.sub("[id]", text)
@@ -46,27 +53,35 @@ def redact(text: str, personal: Iterable[str] = ()) -> str:
 
 
 def _without(text: str, value: str) -> str:
-    value = value.strip()
     if len(value) < 2:
         return text
-    folded = text.casefold()
-    if value.casefold() in folded:
+    if value.casefold() in text.casefold():
         text = re.sub(re.escape(value), "[person]", text, flags=re.IGNORECASE)
-    if value.isascii() and " " in value:  # parts of a Latin name appear by themselves: "Mr Chan"
-        for part in value.split():
-            if len(part) > 2 and part.casefold() in folded:
-                text = re.sub(rf"(?<![A-Za-z]){re.escape(part)}(?![A-Za-z])", "[person]", text, flags=re.IGNORECASE)
-    digits = re.sub(r"\D", "", value)
-    if len(digits) >= 7 and digits not in value:  # the same number written with other separators
-        text = re.sub(r"[ ().-]{0,2}".join(digits), "[person]", text)
+    digits = _NOT_DIGITS.sub("", value)
+    if len(digits) >= 7 and digits in _NOT_DIGITS.sub("", text):  # the same number written with other separators
+        text = re.sub(r"\+?" + r"[ ().-]{0,2}".join(digits), "[person]", text)
+    return text
+
+
+def _without_parts(text: str, value: str) -> str:
+    """Parts of a Latin name appear by themselves: "Mr Chan"."""
+    if not value.isascii() or " " not in value:
+        return text
+    folded = text.casefold()
+    for part in value.split():
+        if len(part) > 2 and not _DIGIT.search(part) and part.casefold() in folded:
+            text = re.sub(rf"(?<![A-Za-z]){re.escape(part)}(?![A-Za-z])", "[person]", text, flags=re.IGNORECASE)
     return text
 
 
 def _number(match: re.Match[str]) -> str:
     found = match[0]
-    if _DATE.match(found):
+    bare = found.lstrip("(")
+    if day := _DATE.match(bare):  # what follows it in one breath is looked at by itself
+        return found[: len(found) - len(bare)] + day[0] + _NUMBER.sub(_number, bare[day.end() :])
+    if found.isdigit() and _is_money(match):
         return found
-    digits = re.sub(r"\D", "", found)
+    digits = _NOT_DIGITS.sub("", found)
     if (len(digits) == 18 or (len(digits) == 17 and found[-1] in "Xx")) and _mainland_id(digits, found[-1]):
         return "[id]"
     if 13 <= len(digits) <= 19 and luhn(digits):
@@ -79,9 +94,17 @@ def _number(match: re.Match[str]) -> str:
         return "[phone]"  # mainland mobile
     if len(digits) in (10, 11) and digits[0] == "0":
         return "[phone]"  # national format with trunk prefix
-    if len(digits) >= 9 and found.replace("-", "").replace(" ", "").isdigit():
+    if _AREA_CODE.match(found) and 9 <= len(digits) <= 15:
+        return "[phone]"
+    if len(digits) >= 9 and "." not in found:
         return "[account]"
     return found
+
+
+def _is_money(match: re.Match[str]) -> bool:
+    """Whether a currency stands right before or after it."""
+    start, text = match.start(), match.string
+    return bool(_CURRENCY_BEFORE.search(text[max(0, start - 5) : start]) or _CURRENCY_AFTER.match(text, match.end()))
 
 
 def _like_a_day(digits: str) -> bool:

@@ -8,15 +8,14 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import orjson
-from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from services.intake import store
-from services.intake.domain import ChannelRefConflict, Complainant, IdempotencyKeyReused, Submission
+from services.intake.domain import CODE_LIMIT, ChannelRefConflict, Complainant, IdempotencyKeyReused, Submission
 from services.intake.redaction import redact
 from shared import audit, outbox
 from shared.clock import rfc3339
-from shared.db import GroupCommit, Pending
+from shared.db import GroupCommit, Pending, is_duplicate
 from shared.db.pending import AuditEntry, OutboxRow
 from shared.errors import NotFound, RedressError
 from shared.events import ComplaintReceived
@@ -74,8 +73,9 @@ class Desk:
         customer_ref = self._keys.pseudonym("customer", *identity) if identity else None
         content: dict[str, Any] = {"narrative": submission.narrative, "desired_outcome": submission.desired_outcome}
         content |= {"detail": submission.detail, "channel_ref": submission.channel_ref}
-        branch = redact(submission.branch, personal) if submission.branch else None
-        product = redact(submission.product, personal) if submission.product else None
+        # cut: what stands for personal data may be longer than it, and the columns hold no more than a code may
+        branch = redact(submission.branch, personal)[:CODE_LIMIT] if submission.branch else None
+        product = redact(submission.product, personal)[:CODE_LIMIT] if submission.product else None
         wish = redact(submission.desired_outcome, personal) if submission.desired_outcome else None
         imported = submission.received_at is not None
         event = ComplaintReceived.model_construct(
@@ -183,8 +183,8 @@ class Desk:
             prepared = self.prepare(submission, fingerprint, idempotency_key=idempotency_key, actor=actor, now=now)
             try:
                 return await writer.submit(prepared)
-            except (IntegrityError, DBAPIError):
-                if attempt == 2:  # twice in forty bits: it was no clash of references
+            except Exception as error:
+                if attempt == 2 or not is_duplicate(error):  # twice in forty bits: it was no clash of references
                     raise
         raise AssertionError("unreachable")
 

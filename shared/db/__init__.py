@@ -5,8 +5,8 @@ written together and committed before it returns. `GroupCommit` does the same fo
 """
 
 from shared.db.database import Database, is_outage
-from shared.db.group import GroupCommit
+from shared.db.group import GroupCommit, is_duplicate
 from shared.db.pending import Pending, pending
 from shared.db.tables import SystemTables, UtcDateTime
 
-__all__ = ["Database", "GroupCommit", "Pending", "SystemTables", "UtcDateTime", "is_outage", "pending"]
+__all__ = ["Database", "GroupCommit", "Pending", "SystemTables", "UtcDateTime", "is_duplicate", "is_outage", "pending"]

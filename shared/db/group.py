@@ -81,7 +81,7 @@ class GroupCommit(Generic[Item, Result]):
         except Exception as error:
             if is_outage(error):
                 _fail(group, error)
-            elif retry and _is_unique(error):
+            elif retry and is_duplicate(error):
                 # another process committed the same key a moment ago: on a second look `write` sees its row
                 await self._commit(group, retry=False)
             elif len(group) == 1:
@@ -100,8 +100,8 @@ class GroupCommit(Generic[Item, Result]):
                 future.set_result(result)
 
 
-def _is_unique(error: BaseException) -> bool:
-    """A broken unique index, from SQLAlchemy or straight from the driver (SQLSTATE 23505)."""
+def is_duplicate(error: BaseException) -> bool:
+    """Whether `error` is a broken unique index, told by SQLAlchemy or straight by the driver (SQLSTATE 23505)."""
     origin = error.orig if isinstance(error, IntegrityError) else error
     return isinstance(error, IntegrityError) or getattr(origin, "sqlstate", None) == "23505"
 

@@ -18,7 +18,7 @@ from shared.security.oidc import StaffTokens
 from shared.security.principal import Principal
 
 COOKIE = "redress_session"
-PUBLIC = frozenset(("/docs", "/docs/oauth2-redirect", "/openapi.json", "/health/live", "/health/ready", "/metrics"))
+PUBLIC = frozenset(("/openapi.json", "/health/live", "/health/ready", "/metrics"))
 
 
 class Authenticator:

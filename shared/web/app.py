@@ -18,7 +18,7 @@ from shared.errors import Malformed, RedressError
 from shared.security.keys import KeyRing
 from shared.security.oidc import StaffTokens
 from shared.settings import Settings
-from shared.web import health, problems
+from shared.web import docs, health, problems
 from shared.web.access import Authenticator, seal
 from shared.web.edge import Edge
 
@@ -58,6 +58,7 @@ def create_app(
         summary=summary,
         version=__version__,
         lifespan=whole,
+        docs_url=None,
         redoc_url=None,
         separate_input_output_schemas=False,
     )
@@ -66,16 +67,22 @@ def create_app(
     app.state.db = db
     app.state.clock = clock
     app.state.authenticator = Authenticator(KeyRing(db, clock), staff)
-    app.add_middleware(Edge, service=service, max_body=settings.max_body)
-    app.add_exception_handler(RedressError, _named)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _http)
+    dress(app, service, settings)
     app.include_router(health.router)
+    docs.install(app)
     for router in routers:
         app.include_router(router)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     seal(app)
     return app
+
+
+def dress(app: FastAPI, service: str, settings: Settings) -> None:
+    """Put the edge around `app` and let it answer errors as problems."""
+    app.add_middleware(Edge, service=service, max_body=settings.max_body)
+    app.add_exception_handler(RedressError, _named)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
 
 
 def _staff_tokens(settings: Settings) -> StaffTokens | None:
@@ -158,6 +165,9 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
         found["security"] = [{"bearer": []}]
         for path in found["paths"].values():
             for operation in path.values():
+                for given in operation.get("requestBody", {}).get("content", {}).values():
+                    # a body that a route reads itself brings the models within it along
+                    components["schemas"].update(given.get("schema", {}).pop("$defs", {}))
                 unprocessable = operation.get("responses", {}).get("422", {}).get("content", {})
                 if "application/json" in unprocessable:  # FastAPI's own default, which we never answer
                     unprocessable.clear()

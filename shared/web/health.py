@@ -1,61 +1,88 @@
 """Health: `/health/live` (the process runs), `/health/ready` (it can do its work, or why not), `/metrics`."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any
 
 import orjson
 from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy import func, select
 
 from shared import __version__, metrics
 from shared.clock import Clock, rfc3339
 from shared.db import Database
+from shared.i18n import mark
 from shared.relay import outbox_state
 from shared.web.access import public
 
 router = APIRouter(tags=["health"], dependencies=[Depends(public())])
 OUTBOX_LATE = 30.0  # seconds after which an unpublished event makes a service degraded
 WORKER_SILENT = 20.0  # seconds without a heartbeat after which a worker counts as gone
-_STARTED = time.time()
 
 Extra = Callable[[], Awaitable[dict[str, Any]]]
+
+
+# Why a service is not simply ready. The English text is also the key into the message catalogues.
+REASONS = {
+    "database_away": mark("The database does not answer."),
+    "outbox_waits": mark("{count} events wait to be published, the oldest for {seconds} s."),
+    "parked": mark("{count} events are parked and need somebody's eye."),
+    "worker_silent": mark("Worker {worker} has been silent for {seconds} s."),
+    "bus_away": mark("Worker {worker} cannot reach the event bus."),
+    "no_worker": mark("No worker has run yet."),
+    "no_answer": mark("The service does not answer."),
+}
 
 
 async def report(service: str, db: Database, clock: Clock) -> dict[str, Any]:
     """The state of one service: `status` is ready, degraded (works, but something waits) or not_ready (can't work).
 
-    `reasons` say in plain words why it is not simply ready.
+    `reasons` say in plain words why it is not simply ready, `causes` the same as codes with their values.
     """
-    reasons: list[str] = []
+    causes: list[dict[str, Any]] = []
     checks: dict[str, Any] = {}
-    status = "ready"
     try:
         async with asyncio.timeout(3):
             checks |= await _from_database(db, clock)
         checks["database"] = {"ok": True}
+        status = "ready"
     except Exception as error:  # whatever it is, the answer is: not ready, and why
-        checks["database"] = {"ok": False}
-        reasons.append(f"the database does not answer ({type(error).__name__})")
+        checks["database"] = {"ok": False, "error": type(error).__name__}
+        causes.append({"code": "database_away"})
         status = "not_ready"
     else:
-        if checks["outbox"]["oldest_age_seconds"] > OUTBOX_LATE:
-            age = checks["outbox"]["oldest_age_seconds"]
-            reasons.append(f"{checks['outbox']['depth']} events wait to be published, the oldest for {age:.0f} s")
-        if checks["parked"]["total"]:
-            reasons.append(f"{checks['parked']['total']} events are parked")
-        for name, worker in checks["workers"].items():
-            if worker["silent_seconds"] > WORKER_SILENT:
-                reasons.append(f"worker {name} has been silent for {worker['silent_seconds']:.0f} s")
-            if reason := worker.get("bus", {}).get("reason"):
-                reasons.append(f"the bus is away for worker {name} ({reason})")
-        if not checks["workers"]:
-            reasons.append("no worker has run yet")
-        status = "degraded" if reasons else "ready"
-    return {"service": service, "version": __version__, "status": status, "reasons": reasons, "checks": checks}
+        causes = _causes(checks)
+        status = "degraded" if causes else "ready"
+    reasons = [REASONS[c["code"]].format(**c) for c in causes]
+    return {
+        "service": service,
+        "version": __version__,
+        "status": status,
+        "reasons": reasons,
+        "causes": causes,
+        "checks": checks,
+    }
+
+
+def _causes(checks: dict[str, Any]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    outbox, parked, workers = checks["outbox"], checks["parked"], checks["workers"]
+    if outbox["oldest_age_seconds"] > OUTBOX_LATE:
+        age = round(outbox["oldest_age_seconds"])
+        found.append({"code": "outbox_waits", "count": outbox["depth"], "seconds": age})
+    if parked["total"]:
+        found.append({"code": "parked", "count": parked["total"]})
+    for name, worker in workers.items():
+        if worker["silent_seconds"] > WORKER_SILENT:
+            found.append({"code": "worker_silent", "worker": name, "seconds": round(worker["silent_seconds"])})
+        elif not worker.get("bus", {}).get("ok", True):
+            found.append({"code": "bus_away", "worker": name})
+    if not workers:
+        found.append({"code": "no_worker"})
+    return found
 
 
 async def _from_database(db: Database, clock: Clock) -> dict[str, Any]:
@@ -98,7 +125,7 @@ async def ready(request: Request) -> Response:
     return Response(orjson.dumps(found), status, media_type="application/json", headers=headers)
 
 
-@router.get("/metrics")
+@router.get("/metrics", response_class=PlainTextResponse)
 async def scrape(request: Request) -> Response:
     """Prometheus metrics; the gauges of outbox and parking lot are read at this moment."""
     await report(request.app.state.service, request.app.state.db, request.app.state.clock)

@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import os
+import re
 import signal
 from collections import Counter
 from collections.abc import Callable
@@ -21,7 +22,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from deploy.importers.cfpb import ImportReport, import_cfpb
-from deploy.importers.cfpb_rows import SeenIds
+from deploy.importers.cfpb_rows import SeenIds, StandIns
 from deploy.importers.checkpoint import RowSet
 from deploy.importers.posting import Patience
 
@@ -192,6 +193,60 @@ async def test_without_a_narrative_the_issue_speaks(tmp_path: Path, desk: FakeDe
     assert report.codes == {"narrative_missing": 1}
 
 
+async def test_a_row_without_an_id_or_a_date_is_a_complaint_too(
+    tmp_path: Path, desk: FakeDesk, bring: Callable[..., Any]
+) -> None:
+    bare = {"Complaint ID": "N/A", "Date received": ""}
+    report = await bring(write(tmp_path / "c.csv", [a_row(1, **bare), a_row(2, **{"Date received": " "}), a_row(3)]))
+    assert (report.sent, report.rejected) == (3, 0)
+    first, second, third = desk.bodies
+    assert re.fullmatch(r"cfpb-row-[0-9a-f]{32}-1", first)
+    assert (second, third) == ("cfpb-1000002", "cfpb-1000003")
+    assert {key: body["channel_ref"] for key, body in desk.bodies.items()} == {key: key for key in desk.bodies}
+    for key in (first, second):  # the desk counts the day on which it heard of it
+        assert "received_at" not in desk.bodies[key]
+        assert desk.bodies[key]["detail"]["date_received"] == "not stated"
+    assert desk.bodies[third]["received_at"]
+    assert "date_received" not in desk.bodies[third]["detail"]
+
+
+async def test_identical_rows_without_an_id_are_complaints_of_their_own_and_resume_as_such(
+    tmp_path: Path, desk: FakeDesk, bring: Callable[..., Any]
+) -> None:
+    bare = {"Complaint ID": "", "Date received": ""}
+    rows = [a_row(n // 4, **bare) if n % 2 else a_row(n) for n in range(200)]
+    path = write(tmp_path / "c.csv", rows)
+
+    def interrupt(key: str, body: dict[str, Any]) -> None:
+        if desk.posts.total() == 61:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    desk.before = interrupt
+    first = await bring(path)
+    assert first.interrupted
+    second = await bring(path)
+    assert (second.sent, second.already_there, second.rejected) == (200 - first.sent, first.sent, 0)
+    assert len(desk.bodies) == 200
+    assert max(desk.posts.values()) == 1
+    assert Counter(key[-2:] for key in desk.bodies if "row" in key) == {"-1": 50, "-2": 50}
+    second.checkpoint.unlink()
+    third = await bring(path)  # without a checkpoint the keys still hold
+    assert (third.sent, third.already_there) == (0, 200)
+
+
+async def test_a_product_too_long_for_the_desk_goes_by_its_later_name(
+    tmp_path: Path, desk: FakeDesk, bring: Callable[..., Any]
+) -> None:
+    older = "Credit reporting, credit repair services, or other personal consumer reports"
+    unknown = "A product " + "of many words " * 5
+    await bring(write(tmp_path / "c.csv", [a_row(1, Product=older), a_row(2, Product=unknown)]))
+    renamed, unnamed = desk.bodies["cfpb-1000001"], desk.bodies["cfpb-1000002"]
+    assert renamed["product"] == "Credit reporting or other personal consumer reports"
+    assert renamed["detail"]["product"] == older
+    assert "product" not in unnamed
+    assert unnamed["detail"]["product"] == unknown.strip()
+
+
 @pytest.mark.parametrize("name", ["c.csv", "c.csv.gz", "packed-by-another-name.csv"])
 @pytest.mark.parametrize(
     "headings", [str, str.lower, lambda name: name.lower().replace(" ", "_").replace("?", "")], ids=["Aa", "aa", "a_a"]
@@ -213,12 +268,12 @@ async def test_rows_that_cannot_be_complaints_are_rejected_with_reason(
     told = "A secret that belongs in no report."
     rows = [
         a_row(1),
-        a_row(2, **{"Complaint ID": ""}),
+        a_row(2, **{"Complaint ID": "", "Date received": "soon"}),
         a_row(3, **{"Complaint ID": told}),
         a_row(1, **{"Consumer complaint narrative": told}),
         a_row(5, **{"Date received": "yesterday"}),
         a_row(6, **{"Date received": "2024-02-30"}),
-        a_row(7, **{"Date received": ""}),
+        a_row(7, **{"Complaint ID": "-"}),
         a_row(8, **{"Date received": "2026-03-06"}),
         a_row(9, **{"Date received": "1999-01-01"}),
         a_row(10, **{"Consumer complaint narrative": told + "x" * 20_000}),
@@ -234,12 +289,12 @@ async def test_rows_that_cannot_be_complaints_are_rejected_with_reason(
         opened.write(",".join(cells.values()).encode().replace(b"?", b"\xe9") + b"\r\n")
     report = await bring(path)
     assert {(line["row"], line["complaint_id"], line["code"]) for line in rejected(report)} == {
-        ("2", "", "complaint_id_missing"),
+        ("2", "", "date_bad"),
         ("3", "", "complaint_id_bad"),
         ("4", "1000001", "complaint_id_duplicate"),
         ("5", "1000005", "date_bad"),
         ("6", "1000006", "date_bad"),
-        ("7", "1000007", "date_bad"),
+        ("7", "", "complaint_id_bad"),
         ("8", "1000008", "date_bad"),
         ("9", "1000009", "date_bad"),
         ("10", "1000010", "narrative_too_long"),
@@ -502,3 +557,15 @@ def test_seen_ids_tells_the_first_from_the_rest(numbers: list[int]) -> None:
     for number in numbers:
         assert seen.add(str(number)) == (number not in met)
         met.add(number)
+
+
+@given(st.lists(st.lists(st.text(max_size=3), min_size=2, max_size=2), max_size=30))
+def test_stand_ins_tell_rows_apart_by_their_cells_and_repeats_by_their_number(rows: list[list[str]]) -> None:
+    names = list(map(StandIns().name, rows))
+    assert len(set(names)) == len(rows)
+    assert names == list(map(StandIns().name, rows))
+    by_hash = {(tuple(cells), name.rsplit("-", 1)[0]) for cells, name in zip(rows, names, strict=True)}
+    assert len(by_hash) == len({tuple(cells) for cells in rows}) == len({kept for _, kept in by_hash})
+    for cells in rows:
+        numbers = [name.rsplit("-", 1)[1] for other, name in zip(rows, names, strict=True) if other == cells]
+        assert numbers == [str(n + 1) for n in range(len(numbers))]

@@ -123,9 +123,12 @@ def test_each_http_process_is_published_on_the_loopback_address_alone() -> None:
     assert ports == {service: [f"127.0.0.1:{8001 + place}:8000"] for place, service in enumerate(SERVICES)}
 
 
+INTAKE_ALONE = {"REDRESS_ENCRYPTION_KEYS", "REDRESS_PSEUDONYM_KEY", "REDRESS_PUBLIC_URL"}
+
+
 @pytest.mark.parametrize("service", SERVICES)
 def test_each_process_gets_only_its_own_database_and_intake_alone_the_encryption_keys(service: str) -> None:
-    expected = {"REDRESS_KAFKA", DATABASES[service]} | ({"REDRESS_ENCRYPTION_KEYS"} if service == "intake" else set())
+    expected = {"REDRESS_KAFKA", DATABASES[service]} | (INTAKE_ALONE if service == "intake" else set())
     assert set(REDRESS[service]["environment"]) == expected
     assert set(REDRESS[f"{service}-worker"]["environment"]) == expected | {"REDRESS_WORKER_PORT"}
 
@@ -138,7 +141,7 @@ def test_migration_reaches_every_database_and_the_topics_need_only_kafka() -> No
 def test_every_variable_is_one_that_the_settings_know() -> None:
     common = {f"REDRESS_{name.upper()}" for name in Settings.model_fields}
     used = {variable for process in REDRESS.values() for variable in process["environment"]}
-    assert used - common == {*DATABASES.values(), "REDRESS_ENCRYPTION_KEYS"}
+    assert used - common == {*DATABASES.values(), *INTAKE_ALONE}
 
 
 def test_addresses_lead_to_processes_and_databases_that_there_are() -> None:

@@ -1,0 +1,47 @@
+# Redress. `make help` lists what there is. A fresh machine needs Python 3.11, pip and make; the rest is set up here.
+PYTHON ?= python3
+BIN := .venv/bin
+export PYTHONUNBUFFERED := 1
+
+.PHONY: help up up-cluster demo test chaos bench check lock setup setup-dev components
+.DEFAULT_GOAL := help
+
+help: ## List the targets
+	@$(PYTHON) -c "import re; [print(f'  make {m[1]:12} {m[2]}') for l in open('Makefile') if (m := re.match(r'([a-z-]+):.*## (.*)', l))]"
+
+up: setup ## Start the desk on http://127.0.0.1:8000 (PORT=9000 moves it); Ctrl-C stops it
+	@$(BIN)/redress up
+
+up-cluster: setup ## Start PostgreSQL, Kafka and every service as its own processes on this machine
+	@$(BIN)/redress up-cluster
+
+demo: setup ## Send some hundred invented complaints through every channel
+	@$(BIN)/redress demo
+
+test: setup-dev components ## Run the tests, with real PostgreSQL, Kafka and Chromium wherever they can be had
+	@$(BIN)/python -m pytest -q $(ARGS)
+
+chaos: setup-dev components ## The long form of the crash tests: 5,000 complaints, 20 kills, both ways to run
+	@REDRESS_CHAOS=long $(BIN)/python -m pytest -q tests/chaos $(ARGS)
+
+bench: setup-dev components ## Measure, and print the ratios
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+check: setup-dev ## Lint, types, import rules
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+lock: setup-dev ## Lock the dependencies anew (needs uv)
+	@uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header requirements/run.in -o requirements/run.lock
+	@uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header requirements/dev.in -o requirements/dev.lock
+
+setup:
+	@$(PYTHON) deploy/bootstrap.py
+
+setup-dev:
+	@$(PYTHON) deploy/bootstrap.py --dev
+
+components:
+	@$(BIN)/python -m deploy.infra.install --best-effort postgres kafka chromium kcat

@@ -1,0 +1,206 @@
+"""Everything for real on one machine: PostgreSQL, Kafka, and each service as its own HTTP and worker processes.
+
+For developers and tests. A bank runs the same processes under its own supervisor; see `deploy/compose.yaml`.
+"""
+
+import asyncio
+import base64
+import os
+import secrets
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import httpx
+from rich.console import Console
+
+from deploy.infra.kafka import Kafka
+from deploy.infra.ports import free_port
+from deploy.infra.postgres import Postgres
+from deploy.infra.processes import Child, StartFailed
+from shared.events import TOPICS
+
+PARTITIONS = 6
+_FIRST_PORT = 8001
+_NAMES = tuple(TOPICS)
+_PROCESSES = (*_NAMES, *(f"{name}-worker" for name in _NAMES))
+
+
+class Cluster:
+    """PostgreSQL, Kafka and the services' processes, started in order, restarted when they die, stopped together.
+
+    `children` are the services' processes by name: `intake`, `intake-worker`, ...; `ports` those of the HTTP processes,
+    by the same names; a worker answers there for its health and metrics only.
+    """
+
+    def __init__(self, home: Path, *, ports: Mapping[str, int] | None = None, desk_port: int = 8000) -> None:
+        self.home = home
+        self.ports = dict(ports) if ports else {name: _FIRST_PORT + i for i, name in enumerate(_PROCESSES)}
+        self.desk_port = desk_port
+        self.postgres = Postgres(home / "postgres", _kept_port(home / "postgres.port"))
+        self.kafka = Kafka(home / "kafka", _kept_port(home / "kafka.port"))
+        self.children: dict[str, Child] = {}
+
+    @classmethod
+    def anywhere(cls, home: Path) -> "Cluster":
+        """On free ports, for tests."""
+        return cls(home, ports={name: free_port() for name in _PROCESSES}, desk_port=free_port())
+
+    def address(self, process: str) -> str:
+        """Where a process answers, by its name in `ports`."""
+        return f"http://127.0.0.1:{self.ports[process]}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The `REDRESS_*` settings of every process; each service's own database is passed to it alone."""
+        return {
+            "REDRESS_HOME": str(self.home),
+            "REDRESS_KAFKA": self.kafka.bootstrap,
+            "REDRESS_PUBLIC_URL": self.address("intake"),
+            **self._secrets(),
+            **{f"REDRESS_DATABASE_{name.upper()}": self.postgres.url(f"redress_{name}") for name in _NAMES},
+        }
+
+    def start(self, say: Callable[[str], object] = lambda _: None) -> None:
+        """Start everything and wait until every service is ready. Raises StartFailed or install.Unavailable."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        say("PostgreSQL ...")
+        self.postgres.start()
+        for name in _NAMES:
+            self.postgres.create_database(f"redress_{name}")
+        say("Kafka ...")
+        self.kafka.start()
+        asyncio.run(self.kafka.create_topics(dict.fromkeys(TOPICS.values(), PARTITIONS)))
+        self._write_environment()
+        say("Migrations ...")
+        migrate = self._child("migrate", "migrate", environment=self.environment)
+        migrate.start()
+        _wait(lambda: not migrate.running, 60)
+        if migrate.exit_code != 0:
+            raise StartFailed(f"the migrations failed:\n{migrate.last_words()}")
+        say("Services ...")
+        for name in _NAMES:
+            self.children[name] = self._child(name, "serve", name, "--port", str(self.ports[name]))
+            worker = f"{name}-worker"
+            listens = {"REDRESS_WORKER_PORT": str(self.ports[worker])}
+            self.children[worker] = self._child(worker, "work", name, environment=self._of(name) | listens)
+        addresses = ",".join(f"{name}={self.address(name)}" for name in _NAMES)
+        front = ("front", "--port", str(self.desk_port), "--services", addresses)
+        self.children["front"] = self._child("front", *front, environment={"REDRESS_HOME": str(self.home)})
+        for child in self.children.values():
+            child.start()
+        for name in _NAMES:
+            self.children[name].wait_ready(lambda name=name: self._answers(name), seconds=60)  # type: ignore[misc]
+
+    def stop(self) -> None:
+        """Stop everything cleanly: HTTP first, then workers, then Kafka and PostgreSQL."""
+        for child in self.children.values():
+            child.stop(seconds=15)
+        self.kafka.stop()
+        self.postgres.stop()
+
+    def revive(self) -> list[str]:
+        """Start again whatever of the services died; the names of those."""
+        dead = [name for name, child in self.children.items() if not child.running]
+        for name in dead:
+            self.children[name].start()
+        return dead
+
+    def watch(self, say: Callable[[str], object]) -> None:
+        """Keep everything up until interrupted."""
+        while True:
+            time.sleep(1)
+            if not self.postgres.running:
+                say("PostgreSQL died; starting it again")
+                self.postgres.start()
+            if not self.kafka.running:
+                say("Kafka died; starting it again")
+                self.kafka.start()
+            for name in self.revive():
+                say(f"{name} died; started again")
+
+    def _answers(self, name: str) -> bool:
+        try:
+            return httpx.get(f"{self.address(name)}/health/ready", timeout=2).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    def _child(self, label: str, *command: str, environment: Mapping[str, str] | None = None) -> Child:
+        service = label.removesuffix("-worker")
+        mine = environment if environment is not None else self._of(service)
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("REDRESS_DATABASE_")}
+        log = self.home / "logs" / f"{label}.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        return Child(label, [sys.executable, "-m", "deploy.cli", *command], log=log, env={**inherited, **mine})
+
+    def _of(self, service: str) -> dict[str, str]:
+        """Only what `service` needs: its own database, and the encryption keys for intake alone."""
+        private = {"REDRESS_ENCRYPTION_KEYS", "REDRESS_PSEUDONYM_KEY"} if service != "intake" else set()
+        return {
+            k: v
+            for k, v in self.environment.items()
+            if k not in private
+            and (not k.startswith("REDRESS_DATABASE_") or k == f"REDRESS_DATABASE_{service.upper()}")
+        }
+
+    def _secrets(self) -> dict[str, str]:
+        """This cluster's own encryption keys, made once and kept readable by their owner alone."""
+        path = self.home / "secrets"
+        if not path.exists():
+            self.home.mkdir(parents=True, exist_ok=True)
+            lines = f"REDRESS_ENCRYPTION_KEYS=k1:{_key()}\nREDRESS_PSEUDONYM_KEY={_key()}\n"
+            _write_private(path, lines)
+        return dict(line.split("=", 1) for line in path.read_text().splitlines())
+
+    def _write_environment(self) -> None:
+        """For the tools: `redress --env FILE keys create ...`."""
+        _write_private(self.home / "environment", "".join(f"{k}={v}\n" for k, v in self.environment.items()))
+
+
+def run(home: Path, console: Console, *, desk_port: int = 8000) -> int:
+    """`make up-cluster`: start, say where everything is, keep it up until interrupted, stop cleanly."""
+    cluster = Cluster(home, desk_port=desk_port)
+    try:
+        with console.status("Starting ...") as status:
+            cluster.start(lambda what: status.update(f"Starting: {what}"))
+        console.print(f"[bold]The cluster runs.[/bold] Health of all services: http://127.0.0.1:{desk_port}/")
+        for name in _NAMES:
+            console.print(f"  {name:10} {cluster.address(name)}/docs")
+        console.print(f"  Kafka      {cluster.kafka.bootstrap}\n  PostgreSQL 127.0.0.1:{cluster.postgres.port}")
+        environment = home / "environment"
+        console.print("No key is made by itself here. Make one:")
+        console.print(f"  .venv/bin/redress --env {environment} keys create phone --channel phone", soft_wrap=True)
+        console.print("Logs are in " + str(home / "logs") + ". Ctrl-C stops everything.", soft_wrap=True)
+        cluster.watch(console.print)
+    except KeyboardInterrupt:
+        console.print("Stopping ...")
+    except StartFailed as error:
+        console.print(str(error), markup=False)
+        return 1
+    finally:
+        cluster.stop()
+    return 0
+
+
+def _wait(done: Callable[[], bool], seconds: float) -> None:
+    until = time.monotonic() + seconds
+    while not done() and time.monotonic() < until:
+        time.sleep(0.05)
+
+
+def _key() -> str:
+    return base64.b64encode(secrets.token_bytes(32)).decode()
+
+
+def _kept_port(path: Path) -> int:
+    """A port chosen once for this home, so that addresses stay the same over restarts."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(str(free_port()))
+    return int(path.read_text())
+
+
+def _write_private(path: Path, text: str) -> None:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(text)

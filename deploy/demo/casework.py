@@ -1,0 +1,132 @@
+"""What becomes of a demonstration complaint: who claims it when, when it is answered, and what came out of it.
+
+Pure and drawn from the complaint alone, so that the same complaints always have the same life.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from random import Random
+from typing import Any
+
+from deploy.demo.complaints import DemoComplaint
+from deploy.demo.timing import BANK_ZONE
+
+_OUTCOMES = {
+    "service_quality": {"upheld": 0.36, "partly_upheld": 0.27, "rejected": 0.22, "goodwill": 0.13, "withdrawn": 0.02},
+    "product": {"upheld": 0.24, "partly_upheld": 0.26, "rejected": 0.38, "goodwill": 0.10, "withdrawn": 0.02},
+    "channel": {"upheld": 0.52, "partly_upheld": 0.19, "rejected": 0.14, "goodwill": 0.12, "withdrawn": 0.03},
+    "fees": {"upheld": 0.33, "partly_upheld": 0.17, "rejected": 0.30, "goodwill": 0.19, "withdrawn": 0.01},
+    "information_security": {"upheld": 0.34, "partly_upheld": 0.27, "rejected": 0.30, "goodwill": 0.08, "withdrawn": 0.01},
+    "other": {"upheld": 0.22, "partly_upheld": 0.25, "rejected": 0.38, "goodwill": 0.12, "withdrawn": 0.03},
+}  # fmt: skip
+_ROOT_CAUSES = {
+    "service_quality": {"staff_service": 0.62, "internal_management": 0.30, "system_failure": 0.05, "product_design": 0.03},
+    "product": {"product_design": 0.62, "staff_service": 0.22, "internal_management": 0.16},
+    "channel": {"system_failure": 0.76, "product_design": 0.14, "internal_management": 0.10},
+    "fees": {"internal_management": 0.45, "product_design": 0.37, "staff_service": 0.18},
+    "information_security": {"internal_management": 0.50, "system_failure": 0.34, "staff_service": 0.16},
+    "other": {"internal_management": 0.42, "staff_service": 0.30, "product_design": 0.18, "system_failure": 0.10},
+}  # fmt: skip
+_FAULTLESS = frozenset({"rejected", "withdrawn"})
+_NOTHING_FOUND = "none_found"
+_PACE = {"information_security": 1.3, "product": 1.1, "fees": 0.85, "channel": 0.9}
+"""How long an answer takes against the rest: what needs an inquiry takes longer, what a look at the books settles less."""
+
+_HOLDING = timedelta(days=27)
+"""When those who will wait longer than a month hear why; the Hong Kong pack wants a reply by day 30."""
+
+_STUCK = 0.05
+"""The share of cases that lie about, whatever their age: no desk is without them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One step of casework: the verb of `POST /v1/cases/{id}/{verb}`, and when it really happened (aware)."""
+
+    verb: str
+    at: datetime
+    facts: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    def body(self) -> dict[str, Any]:
+        return {"at": self.at.isoformat(), **self.facts}
+
+
+def plan(complaint: DemoComplaint, *, until: datetime) -> tuple[Move, ...]:
+    """What had been done about `complaint` by `until` (aware), in order; none where nobody has looked at it yet.
+
+    Each move lies after the one before, the first after the receipt, all before `until` and in office hours.
+    Acknowledged within a week; answered after five days to two months, most within one.
+    """
+    rng = Random(f"casework|{complaint.key}")  # noqa: S311 - made-up lives, no secret is drawn from it
+    moves = _life(rng, complaint)
+    if rng.random() < _STUCK:
+        moves = moves[: rng.randrange(1, 3)]
+    return tuple(move for move in moves if move.at < until)
+
+
+def _life(rng: Random, complaint: DemoComplaint) -> Sequence[Move]:
+    received = complaint.received_at
+    claimed = _in_office(rng, received + timedelta(hours=rng.uniform(0.2, 36)))
+    # Four days at most here: office hours may put off an acknowledgement over a week-end, and a week is the limit.
+    acknowledged = _in_office(rng, received + timedelta(days=1 + 3.5 * rng.betavariate(1.2, 3)), after=claimed)
+    days = min(max(rng.lognormvariate(2.75, 0.55) * _PACE.get(complaint.kind, 1.0), 5), 53)
+    answered = _in_office(rng, received + timedelta(days=days), after=acknowledged)
+    resolved = _in_office(rng, answered + timedelta(hours=rng.uniform(0, 20)), after=answered)
+    closed = _in_office(rng, resolved + timedelta(days=rng.uniform(1, 8)), after=resolved)
+    moves = [Move("claim", claimed), Move("acknowledge", acknowledged)]
+    holding = _in_office(rng, received + _HOLDING, after=acknowledged)
+    if answered > holding + timedelta(days=1) and rng.random() < 0.7:
+        moves.append(Move("respond", holding, {"final": False}))
+    return [
+        *moves,
+        Move("respond", answered, {"final": True}),
+        Move("resolve", resolved, _decision(rng, complaint)),
+        Move("close", closed),
+    ]
+
+
+def _decision(rng: Random, complaint: DemoComplaint) -> dict[str, Any]:
+    outcomes = _OUTCOMES["channel" if complaint.in_surge else complaint.kind]
+    outcome = "upheld" if complaint.in_surge and rng.random() < 0.6 else _weighted(rng, outcomes)
+    if outcome in _FAULTLESS:
+        return {"outcome": outcome, "root_cause": _NOTHING_FOUND}
+    cause = "system_failure" if complaint.in_surge else _weighted(rng, _ROOT_CAUSES[complaint.kind])
+    decision: dict[str, Any] = {"outcome": outcome, "root_cause": cause}
+    if redress := _redress(rng, complaint, outcome):
+        decision["redress"] = {"amount": str(redress[0]), "currency": redress[1]}
+    return decision
+
+
+def _redress(rng: Random, complaint: DemoComplaint, outcome: str) -> tuple[Decimal, str] | None:
+    """What the bank pays: what was at stake or a part of it, or a round sum for the trouble; mostly nothing."""
+    at_stake = complaint.amount
+    if outcome != "goodwill" and at_stake and complaint.kind in ("fees", "information_security", "product", "channel"):
+        value, currency = at_stake
+        share = 1.0 if outcome == "upheld" and rng.random() < 0.7 else rng.choice((0.25, 0.5, 0.5, 0.75))
+        return max(Decimal(1), value * Decimal(str(share))).quantize(Decimal("0.01")), currency
+    if rng.random() < (0.8 if outcome == "goodwill" else 0.2):
+        return Decimal(rng.choice((50, 100, 100, 150, 200, 200, 300, 500, 800))).quantize(Decimal("0.01")), "HKD"
+    return None
+
+
+def _in_office(rng: Random, at: datetime, *, after: datetime | None = None) -> datetime:
+    """`at`, or the next moment at which an office is open; later than `after`, to the second."""
+    if after is not None and at <= after:
+        at = after + timedelta(minutes=rng.uniform(5, 90))
+    local = at.astimezone(BANK_ZONE).replace(microsecond=0)
+    if local.hour >= 18:
+        local = (local + timedelta(days=1)).replace(hour=9, minute=rng.randrange(60))
+    elif local.hour < 9:
+        local = local.replace(hour=9, minute=rng.randrange(60))
+    if local.weekday() > 4:
+        local = (local + timedelta(days=7 - local.weekday())).replace(hour=9, minute=rng.randrange(60))
+    if after is not None and local <= after:
+        # Two moves fell into the same first hour of a day.
+        local = after.astimezone(BANK_ZONE) + timedelta(minutes=rng.randrange(2, 20))
+    return local
+
+
+def _weighted(rng: Random, shares: Mapping[str, float]) -> str:
+    return rng.choices(list(shares), list(shares.values()))[0]

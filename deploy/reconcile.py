@@ -1,0 +1,234 @@
+"""The invariant as a tool: received = cases = clocks = counted; each effect once, in order; nothing waiting.
+
+It reads the four databases and nothing else, so it runs against both ways of running and after any crash.
+"""
+
+import asyncio
+import time
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from sqlalchemy import Column, Table, func, select
+from sqlalchemy.sql.expression import ColumnElement
+
+from deploy.registry import SERVICES
+from services.intake.store import Complaint, Progress
+from services.reporting import store as reporting
+from services.reporting.domain import Cell, Deadline, Fact, Volume, tally
+from services.routing import store as routing
+from services.sla import store as sla
+from shared import audit, parking
+from shared.db import Database
+from shared.events import EVENTS
+from shared.relay import outbox_state
+
+# Effects that a complaint has at most once; later issues that reopen or transfer will move some of these.
+_ONCE = (
+    "complaint.received",
+    "complaint.classified",
+    "complaint.routed",
+    "complaint.assigned",
+    "complaint.acknowledged",
+)
+_ONCE_TYPES = frozenset(
+    f"com.redress.{n}.v1" for n in (*_ONCE, "complaint.resolved", "complaint.closed", "clock.started")
+)
+_STEPS = frozenset(
+    f"com.redress.{n}.v1" for n in ("clock.met", "deadline.warned", "deadline.missed", "complaint.escalated")
+)
+# Routing tells the life of a complaint in this order.
+_RANK = {
+    f"com.redress.complaint.{n}.v1": i
+    for i, n in enumerate(("received", "classified", "routed", "assigned", "resolved", "closed"))
+}
+
+
+@dataclass(slots=True)
+class Findings:
+    """Figures that must agree, and every difference in plain words."""
+
+    figures: dict[str, int] = field(default_factory=dict)
+    differences: list[str] = field(default_factory=list)
+
+    def differs(self, what: str, ids: Sequence[str] = ()) -> None:
+        shown = ", ".join(list(ids)[:5])
+        more = f" and {len(ids) - 5} more" if len(ids) > 5 else ""
+        self.differences.append(f"{what}: {shown}{more}" if ids else what)
+
+
+async def wait_until_drained(databases: Mapping[str, Database], seconds: float) -> bool:
+    """Give the relays `seconds` to publish what waits; whether nothing waits any more."""
+    until = time.monotonic() + seconds
+    while True:
+        depths = []
+        for db in databases.values():
+            async with db.reading() as session:
+                depths.append((await outbox_state(session, db.tables)).depth)
+        if not any(depths) and not await _unheard(databases):
+            return True
+        if time.monotonic() > until:
+            return False
+        await asyncio.sleep(0.3)
+
+
+async def reconcile(databases: Mapping[str, Database]) -> Findings:
+    """Compare the four services. Reads only."""
+    found = Findings()
+    received = await _ids(databases["intake"], Complaint.__table__.c.id)  # type: ignore[attr-defined]
+    cases = await _ids(databases["routing"], routing.table.c.complaint_id)
+    clocks = await _ids(databases["sla"], sla.clock_ids())
+    facts = reporting.facts.c
+    counted = await _ids(databases["reporting"], facts.complaint_id, facts.received_at.is_not(None))
+    total = await _counter_total(databases["reporting"])
+    found.figures = {
+        "received": sum(received.values()),
+        "cases": sum(cases.values()),
+        "clocks": sum(clocks.values()),
+        "counted": sum(counted.values()),
+        "total of figures": total,
+    }
+    for name, others in (("case", cases), ("clock", clocks), ("count", counted)):
+        _same(found, name, received, others)
+    if total != sum(counted.values()):
+        found.differs(f"the figures total {total}, counted are {sum(counted.values())}")
+    await _figures(found, databases["reporting"])
+    await _statuses(found, databases)
+    for name, db in databases.items():
+        await _outbox(found, name, db)
+        await _chain(found, name, db)
+    for service, missing in (await _unheard(databases)).items():
+        found.differs(f"{service} has not handled {len(missing)} events meant for it", sorted(missing))
+    return found
+
+
+def _same(found: Findings, name: str, received: Counter[str], others: Counter[str]) -> None:
+    if lacking := sorted(received.keys() - others.keys()):
+        found.differs(f"{len(lacking)} complaints have no {name}", lacking)
+    if extra := sorted(others.keys() - received.keys()):
+        found.differs(f"{len(extra)} have a {name} and were never received", extra)
+    if twice := sorted(id for id, n in others.items() if n > 1):
+        found.differs(f"{len(twice)} complaints have more than one {name}", twice)
+
+
+async def _ids(db: Database, column: Column[Any], *which: ColumnElement[bool]) -> Counter[str]:
+    async with db.reading() as session:
+        return Counter((await session.scalars(select(column).where(*which))).all())
+
+
+async def _counter_total(db: Database) -> int:
+    total = func.coalesce(func.sum(reporting.volume.c["count"]), 0)
+    async with db.reading() as session:
+        return int((await session.execute(select(total))).scalar_one())
+
+
+async def _figures(found: Findings, db: Database) -> None:
+    """Each counter must say what counting its complaints one by one says."""
+    counters: tuple[tuple[type[Volume] | type[Deadline], Table], ...] = (
+        (Volume, reporting.volume),
+        (Deadline, reporting.deadlines),
+    )
+    async with db.reading() as session:
+        columns = [reporting.facts.c[f.name] for f in fields(Fact)]
+        wanted = tally(Fact(*row) for row in (await session.execute(select(*columns))).all())
+        told: Counter[Cell] = Counter()
+        for kind, table in counters:
+            cell = [table.c[name] for name in kind._fields]
+            for *values, number in (await session.execute(select(*cell, table.c["count"]))).all():
+                told[kind(*values)] += number
+    wrong = [cell for cell in {*wanted, *told} if wanted[cell] != told[cell]]
+    if wrong:
+        names = sorted("/".join(map(str, cell)) for cell in wrong)
+        found.differs(f"{len(wrong)} figures are not what counting anew gives", names)
+
+
+async def _statuses(found: Findings, databases: Mapping[str, Database]) -> None:
+    """Intake must have heard where routing is."""
+    query = select(routing.table.c.complaint_id, routing.table.c.state)
+    async with databases["routing"].reading() as session:
+        states = {str(id): str(state) for id, state in (await session.execute(query)).all()}
+    async with databases["intake"].reading() as session:
+        table = Progress.__table__  # type: ignore[attr-defined]
+        heard = {str(i): str(s) for i, s in (await session.execute(select(table.c.complaint_id, table.c.status))).all()}
+    if wrong := sorted(id for id, state in states.items() if heard.get(id) != state):
+        found.differs(f"intake shows another status than routing's for {len(wrong)} complaints", wrong)
+
+
+async def _outbox(found: Findings, name: str, db: Database) -> None:
+    """Everything is published, no effect happened twice, and a complaint's events are in the order of its life."""
+    outbox = db.tables.outbox.c
+    async with db.reading() as session:
+        state = await outbox_state(session, db.tables)
+        if state.depth:
+            found.differs(f"{name} has {state.depth} events that are not published")
+        waiting = await parking.unsettled(session, db.tables)
+        if waiting:
+            found.differs(f"{name} has {len(waiting)} events parked", [str(w["id"]) for w in waiting])
+        columns = (outbox.key, outbox.type, outbox.event_id, outbox.payload)
+        effects: Counter[tuple[str, str]] = Counter()
+        rank: dict[str, int] = {}
+        disordered: set[str] = set()
+        ids: Counter[str] = Counter()
+        stream = await session.stream(select(*columns).order_by(outbox.seq))
+        async for key, kind, event_id, payload in stream:
+            ids[event_id] += 1
+            if kind in _ONCE_TYPES:
+                effects[key, kind] += 1
+            elif kind in _STEPS:
+                effects[key, kind + _step(payload)] += 1
+            if kind in _RANK:
+                if _RANK[kind] < rank.get(key, -1):
+                    disordered.add(key)
+                rank[key] = _RANK[kind]
+    if twice := sorted({key for (key, _), n in effects.items() if n > 1}):
+        found.differs(f"in {name} an effect happened twice for {len(twice)} complaints", twice)
+    if again := sorted(id for id, n in ids.items() if n > 1):
+        found.differs(f"{name} has {len(again)} event ids twice", again)
+    if disordered:
+        found.differs(f"{name} told {len(disordered)} complaints' events out of order", sorted(disordered))
+
+
+def _step(payload: str) -> str:
+    """`acknowledge`, `interim` or `final`, without parsing the whole event."""
+    at = payload.find('"step":"')
+    return payload[at + 8 : payload.find('"', at + 8)] if at >= 0 else ""
+
+
+async def _chain(found: Findings, name: str, db: Database) -> None:
+    head = await audit.head(db)
+    rows = [row async for row in audit.export(db)]
+    verdict = audit.verify(rows, expected_head=head)
+    if verdict.broken_at is not None and head == await audit.head(db):  # else it grew while we read
+        found.differs(f"{name}'s audit chain is broken: {verdict.reason}")
+
+
+async def _unheard(databases: Mapping[str, Database]) -> dict[str, set[str]]:
+    """For each consuming service, published events of types that it handles and has neither handled nor parked."""
+    published: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for name, db in databases.items():
+        outbox = db.tables.outbox.c
+        async with db.reading() as session:
+            rows = (await session.execute(select(outbox.event_id, outbox.type))).all()
+        published[name] = [(str(i), str(t)) for i, t in rows]
+    missing: dict[str, set[str]] = {}
+    for name, db in databases.items():
+        consumes = _consumes(name, db)
+        wanted = {i for source in consumes[0] for i, kind in published[source] if kind in consumes[1]}
+        tables = db.tables
+        async with db.reading() as session:
+            seen = set((await session.scalars(select(tables.inbox.c.event_id))).all())
+            seen |= set((await session.scalars(select(tables.parked.c.event_id))).all())
+        if lacking := wanted - seen:
+            missing[name] = lacking
+    return missing
+
+
+def _consumes(name: str, db: Database) -> tuple[Sequence[str], frozenset[str]]:
+    from shared.bus.local import LocalBus
+
+    service = SERVICES[name]
+    worker = service.worker(service.settings(), db, LocalBus())
+    if worker.consumes is None:
+        return (), frozenset()
+    return worker.consumes.services, worker.consumes.types & EVENTS.keys()

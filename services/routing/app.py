@@ -1,0 +1,31 @@
+"""Routing's HTTP process."""
+
+from fastapi import FastAPI
+
+from services.routing import api, classifier, store
+from services.routing.settings import RoutingSettings
+from shared import logs
+from shared.clock import Clock, utcnow
+from shared.db import Database
+from shared.web.app import create_app as frame
+
+
+def create_app(settings: RoutingSettings, db: Database, *, clock: Clock = utcnow) -> FastAPI:
+    """The app on `db`. Raises BadRegister when the registers cannot be used."""
+    app = frame(
+        "routing",
+        "Gives every complaint to the department that can solve it, and walks the case to its end.",
+        settings=settings,
+        db=db,
+        clock=clock,
+        routers=[api.router],
+    )
+    app.state.rulebook = classifier.load(settings.routing_registers)
+    return app
+
+
+def app() -> FastAPI:
+    """For `uvicorn --factory services.routing.app:app`: everything from the environment."""
+    settings = RoutingSettings()
+    logs.configure(settings.log_level)
+    return create_app(settings, Database("routing", settings.database, store.tables))

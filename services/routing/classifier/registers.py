@@ -1,0 +1,230 @@
+"""The registers that routing decides by: taxonomy, products, departments, classification rules, routes. All of it data.
+
+They are read from TOML files in one folder, once, and checked against one another; whoever edits them is told the file
+and the entry that is wrong before anything starts.
+"""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from shared.events import Severity
+
+Language = Literal["zh-Hant", "zh-Hans", "en"]
+Code = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{1,39}$")]
+RuleId = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{1,39}$")]
+Words = Annotated[tuple[str, ...], Field(min_length=1)]
+Keywords = dict[Language, Words]
+
+
+class BadRegister(ValueError):
+    """A register cannot be used. The text names the file and the entry."""
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Labels(_Entry):
+    """What people see, in every language of the desk."""
+
+    zh_hant: str = Field(alias="zh-Hant", min_length=1)
+    zh_hans: str = Field(alias="zh-Hans", min_length=1)
+    en: str = Field(min_length=1)
+
+
+class Term(_Entry):
+    """A code of the taxonomy (a category, a root cause, a reason for no redress) and its labels."""
+
+    code: Code
+    labels: Labels
+
+
+class Taxonomy(_Entry):
+    """Categories in their order of precedence: of two with equal weight the earlier one wins."""
+
+    category: tuple[Term, ...]
+    root_cause: tuple[Term, ...]
+    no_redress: tuple[Term, ...]
+
+
+class Department(_Entry):
+    code: Code
+    labels: Labels
+
+
+class Product(_Entry):
+    """`aliases` are what channels and imports call it; `keywords` find it in a text."""
+
+    code: Code
+    labels: Labels
+    aliases: tuple[str, ...] = ()
+    keywords: Keywords
+
+
+class Rule(_Entry):
+    """Speaks when one of its keywords occurs (or the complaint came by one of `channels`).
+
+    It may carry weight for a `category`, demand a `severity`, both, or neither (then it only helps a route to choose).
+    With `needs`, it speaks only where one of those rules, which stand before it, has spoken. `owner` is the department
+    that answers for its wording.
+    """
+
+    id: RuleId
+    owner: Code
+    category: Code | None = None
+    weight: float = Field(0, ge=0, le=10)
+    severity: Severity | None = None
+    needs: tuple[RuleId, ...] = ()
+    channels: frozenset[str] = frozenset()
+    keywords: Keywords = {}
+
+    @model_validator(mode="after")
+    def _whole(self) -> "Rule":
+        if (self.category is None) != (self.weight == 0):
+            raise ValueError("a category and a weight above 0 go together")
+        if not self.keywords and not self.channels:
+            raise ValueError("it has neither keywords nor channels, so it could never speak")
+        return self
+
+
+class Rules(_Entry):
+    """`doubt` is the weight that speaks for no category in particular: the larger, the more a rule must bring."""
+
+    version: str = Field(min_length=1, max_length=40)
+    doubt: float = Field(gt=0)
+    rule: tuple[Rule, ...]
+
+
+class Route(_Entry):
+    """Fits when every condition that it names holds; `rules` holds when one of them has spoken."""
+
+    id: Annotated[str, Field(pattern=r"^R[0-9]{2,3}$")]
+    department: Code
+    category: frozenset[Code] = frozenset()
+    product: frozenset[Code] = frozenset()
+    channel: frozenset[str] = frozenset()
+    rules: frozenset[RuleId] = frozenset()
+
+    @model_validator(mode="after")
+    def _conditional(self) -> "Route":
+        if not (self.category or self.product or self.channel or self.rules):
+            raise ValueError("it names no condition; the fallback is the entry without one")
+        return self
+
+
+class Routes(_Entry):
+    """Tried in order; `fallback` takes what fits none, so that no complaint is without an owner."""
+
+    fallback: Code
+    route: tuple[Route, ...]
+
+
+class Registers(_Entry):
+    """All registers, checked against one another."""
+
+    taxonomy: Taxonomy
+    departments: tuple[Department, ...]
+    products: tuple[Product, ...]
+    rules: Rules
+    routes: Routes
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def read(folder: Path) -> Registers:
+    """The registers in `folder`. Raises BadRegister."""
+    found = Registers(
+        taxonomy=_parse(folder / "taxonomy.toml", Taxonomy),
+        departments=_parse(folder / "departments.toml", _Departments).department,
+        products=_parse(folder / "products.toml", _Products).product,
+        rules=_parse(folder / "rules.toml", Rules),
+        routes=_parse(folder / "routes.toml", Routes),
+    )
+    _check(found)
+    return found
+
+
+class _Departments(_Entry):
+    department: Annotated[tuple[Department, ...], Field(min_length=1)]
+
+
+class _Products(_Entry):
+    product: tuple[Product, ...]
+
+
+def _parse(path: Path, model: type[Model]) -> Model:
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BadRegister(f"{path.name}: cannot be read ({error.strerror})") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadRegister(f"{path.name}: {error}") from None
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        reasons = "; ".join(f"{_place(raw, one['loc'])}{one['msg']}" for one in error.errors()[:5])
+        raise BadRegister(f"{path.name}: {reasons}") from None
+
+
+def _place(raw: dict[str, Any], loc: tuple[int | str, ...]) -> str:
+    """Where in the file: the entry by its id or code, else by its number, then the field."""
+    entry, words = raw, []
+    for part in loc:
+        try:
+            entry = entry[part]  # type: ignore[index]
+        except (KeyError, IndexError, TypeError):
+            entry = {}
+        if isinstance(part, int) and isinstance(entry, dict):
+            words.append(f"'{entry.get('id') or entry.get('code') or part + 1}'")
+        else:
+            words.append(str(part))
+    return f"{' '.join(words)}: " if words else ""
+
+
+def _check(found: Registers) -> None:
+    categories = _unique("taxonomy.toml", "category", [t.code for t in found.taxonomy.category])
+    _unique("taxonomy.toml", "root_cause", [t.code for t in found.taxonomy.root_cause])
+    _unique("taxonomy.toml", "no_redress", [t.code for t in found.taxonomy.no_redress])
+    departments = _unique("departments.toml", "department", [d.code for d in found.departments])
+    products = _unique("products.toml", "product", [p.code for p in found.products])
+    if "other" not in categories:
+        raise BadRegister("taxonomy.toml: category 'other' is missing; it takes what no rule knows")
+
+    rules: set[str] = set()
+    for rule in found.rules.rule:
+        where = f"rules.toml: rule '{rule.id}'"
+        if rule.id in rules:
+            raise BadRegister(f"{where}: there are two of this id")
+        _known(where, "owner", {rule.owner}, departments)
+        _known(where, "category", {rule.category} - {None}, categories)
+        _known(f"{where}: needs a rule that stands before it", "rule", set(rule.needs), rules)
+        rules.add(rule.id)
+
+    _unique("routes.toml", "route", [r.id for r in found.routes.route])
+    _known("routes.toml: fallback", "department", {found.routes.fallback}, departments)
+    for route in found.routes.route:
+        where = f"routes.toml: route '{route.id}'"
+        _known(where, "department", {route.department}, departments)
+        _known(where, "category", route.category, categories)
+        _known(where, "product", route.product, products)
+        _known(where, "rule", route.rules, rules)
+    used = {id for route in found.routes.route for id in route.rules} | {n for r in found.rules.rule for n in r.needs}
+    for rule in found.rules.rule:
+        if rule.category is None and rule.severity is None and rule.id not in used:
+            raise BadRegister(f"rules.toml: rule '{rule.id}': it decides nothing (no category, severity, route, need)")
+
+
+def _unique(file: str, kind: str, codes: list[str]) -> set[str]:
+    twice = sorted({c for c in codes if codes.count(c) > 1})
+    if twice:
+        raise BadRegister(f"{file}: {kind} '{twice[0]}' is there twice")
+    return set(codes)
+
+
+def _known(where: str, kind: str, used: Any, known: set[str]) -> None:
+    if unknown := sorted(set(used) - known):
+        raise BadRegister(f"{where}: unknown {kind} '{unknown[0]}'")

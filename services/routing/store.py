@@ -1,0 +1,119 @@
+"""Routing's tables and queries. Never commits."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Column, Index, MetaData, Numeric, Text, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import Field, SQLModel
+
+from shared.db import SystemTables, UtcDateTime
+
+metadata = MetaData()
+tables = SystemTables(metadata)
+
+
+class Base(SQLModel):
+    metadata = metadata
+
+
+def _time(*, nullable: bool = True) -> Any:
+    return Field(default=None, sa_column=Column(UtcDateTime, nullable=nullable))
+
+
+class ComplaintCase(Base, table=True):
+    """One case for each complaint. `version` rises with each change and is the case's ETag.
+
+    `narrative` is the redacted one of the event. `sort_key` orders lists: receipt, then id.
+    """
+
+    __tablename__ = "complaint_case"
+
+    complaint_id: str = Field(primary_key=True, max_length=36)
+    version: int
+    reference: str = Field(max_length=20)
+    channel: str = Field(max_length=20)
+    received_at: datetime = _time(nullable=False)
+    sort_key: str = Field(max_length=70)
+    state: str = Field(max_length=20)
+    department: str = Field(max_length=40)
+    routing_reason: str = Field(max_length=500)
+    category: str = Field(max_length=40)
+    severity: str = Field(max_length=20)
+    confidence: float
+    rules: str = Field(sa_column=Column(Text, nullable=False))
+    narrative: str = Field(sa_column=Column(Text, nullable=False))
+    product: str | None = Field(default=None, max_length=64)
+    branch: str | None = Field(default=None, max_length=64)
+    language: str | None = Field(default=None, max_length=10)
+    amount: Decimal | None = Field(default=None, sa_column=Column(Numeric(18, 4)))
+    currency: str | None = Field(default=None, max_length=3)
+    desired_outcome: str | None = Field(default=None, sa_column=Column(Text))
+    imported: bool = False
+    assignee: str | None = Field(default=None, max_length=100)
+    assigned_at: datetime | None = _time()
+    acknowledged_at: datetime | None = _time()
+    holding_response_at: datetime | None = _time()
+    final_response_at: datetime | None = _time()
+    resolved_at: datetime | None = _time()
+    closed_at: datetime | None = _time()
+    outcome: str | None = Field(default=None, max_length=20)
+    root_cause: str | None = Field(default=None, max_length=40)
+    redress_value: Decimal | None = Field(default=None, sa_column=Column(Numeric(18, 4)))
+    redress_currency: str | None = Field(default=None, max_length=3)
+    no_redress_reason: str | None = Field(default=None, max_length=40)
+    escalation_level: int = 0
+    escalation_role: str | None = Field(default=None, max_length=20)
+
+
+table: Any = ComplaintCase.__table__  # type: ignore[attr-defined]
+Index("complaint_case_list", table.c.sort_key)
+Index("complaint_case_queue", table.c.department, table.c.state, table.c.sort_key)
+Index("complaint_case_assignee", table.c.assignee, table.c.sort_key)
+
+
+class EarlyEscalation(Base, table=True):
+    """An escalation heard of before the complaint itself; applied when the case opens."""
+
+    __tablename__ = "early_escalation"
+
+    complaint_id: str = Field(primary_key=True, max_length=36)
+    level: int
+    role: str = Field(max_length=20)
+
+
+async def cases(tx: AsyncSession, ids: Collection[str]) -> dict[str, ComplaintCase]:
+    return {c.complaint_id: c for c in await tx.scalars(select(ComplaintCase).where(table.c.complaint_id.in_(ids)))}
+
+
+async def early_escalations(tx: AsyncSession, ids: Collection[str]) -> dict[str, EarlyEscalation]:
+    early: Any = EarlyEscalation.__table__  # type: ignore[attr-defined]
+    found = await tx.scalars(select(EarlyEscalation).where(early.c.complaint_id.in_(ids)))
+    return {e.complaint_id: e for e in found}
+
+
+async def locked(tx: AsyncSession, complaint_id: str) -> ComplaintCase | None:
+    """The case, kept from others until the unit of work ends, so that of two officers one comes first."""
+    query = select(ComplaintCase).where(table.c.complaint_id == complaint_id).with_for_update()
+    return (await tx.scalars(query)).first()
+
+
+async def page(
+    tx: AsyncSession,
+    *,
+    department: str | None,
+    state: str | None,
+    assignee: str | None,
+    after: str | None,
+    limit: int,
+) -> Sequence[ComplaintCase]:
+    """Cases newest first, from the one after `after` (a sort key) on."""
+    query = select(ComplaintCase)
+    for column, value in ((table.c.department, department), (table.c.state, state), (table.c.assignee, assignee)):
+        if value is not None:
+            query = query.where(column == value)
+    if after is not None:
+        query = query.where(table.c.sort_key < after)
+    return (await tx.scalars(query.order_by(table.c.sort_key.desc()).limit(limit))).all()

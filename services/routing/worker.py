@@ -1,0 +1,21 @@
+"""Routing's background process."""
+
+from services.routing import classifier, consumers
+from services.routing.settings import RoutingSettings
+from shared.bus import Bus
+from shared.clock import Clock, utcnow
+from shared.db import Database
+from shared.worker import Consumes, Worker
+
+
+def create_worker(settings: RoutingSettings, db: Database, bus: Bus, *, clock: Clock = utcnow) -> Worker:
+    """Opens a case for each complaint; relays routing's events. Raises BadRegister."""
+    handle = consumers.handler(classifier.load(settings.routing_registers), clock)
+    return Worker(
+        db,
+        bus,
+        clock,
+        consumes=Consumes(("intake", "sla"), consumers.HANDLED, handle),
+        retention_days=settings.retention_days,
+        max_parked=settings.max_parked,
+    )

@@ -1,0 +1,25 @@
+"""SLA's HTTP process."""
+
+from fastapi import FastAPI
+
+from services.sla import api, packs, store
+from services.sla.settings import SlaSettings
+from shared import logs
+from shared.clock import Clock, utcnow
+from shared.db import Database
+from shared.web.app import create_app as frame
+
+
+def create_app(settings: SlaSettings, db: Database, *, clock: Clock = utcnow) -> FastAPI:
+    """The app on `db`. Raises PackError when the policy packs cannot be used."""
+    policies = packs.load(settings.default_pack)
+    app = frame("sla", "Watches every deadline.", settings=settings, db=db, clock=clock, routers=[api.router])
+    app.state.policies = policies
+    return app
+
+
+def app() -> FastAPI:
+    """For `uvicorn --factory services.sla.app:app`: everything from the environment."""
+    settings = SlaSettings()
+    logs.configure(settings.log_level)
+    return create_app(settings, Database("sla", settings.database, store.tables))

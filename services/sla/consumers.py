@@ -1,0 +1,50 @@
+"""What the service hears from intake and routing."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.sla.domain.policy import Policies
+from services.sla.usecases.casework import Book
+from shared import trace
+from shared.clock import Clock
+from shared.cloudevents import Envelope
+from shared.events import (
+    ComplaintAcknowledged,
+    ComplaintAssigned,
+    ComplaintClosed,
+    ComplaintReceived,
+    ComplaintResolved,
+    ComplaintResponded,
+    ComplaintRouted,
+)
+from shared.inbox import Handle
+
+HANDLED = frozenset(
+    event.type
+    for event in (
+        ComplaintReceived,
+        ComplaintRouted,
+        ComplaintAssigned,
+        ComplaintAcknowledged,
+        ComplaintResponded,
+        ComplaintResolved,
+        ComplaintClosed,
+    )
+)
+
+
+def handler(policies: Policies, clock: Clock, *, grace: timedelta) -> Handle:
+    """The handler of the events in HANDLED. `grace`: see `domain.clock.begin`."""
+
+    async def handle(tx: AsyncSession, events: Sequence[Envelope]) -> None:
+        """Apply `events` in order, in a number of statements that does not depend on how many they are."""
+        book = await Book.open(tx, {event.subject for event in events})
+        now = clock()
+        for event in events:
+            with trace.following(event, service="sla"):
+                book.hear(tx, event.data, policies, grace=grace, now=now)
+        await book.save(tx)
+
+    return handle

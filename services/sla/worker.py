@@ -1,0 +1,59 @@
+"""SLA's background process: hears intake and routing, and does what falls due."""
+
+import time
+from collections.abc import Callable
+
+from services.sla import consumers, packs
+from services.sla.settings import SlaSettings
+from services.sla.usecases import engine
+from shared.bus import Bus
+from shared.clock import Clock, utcnow
+from shared.db import Database
+from shared.worker import Consumes, Timer, Worker
+
+POLL = 1.0  # seconds
+CATCH_UP = 120.0  # seconds
+
+
+class CatchUp:
+    """Whether this worker has heard, since it started, what was published while it was away.
+
+    Until then nothing is fired: a miss would be recorded of many a step whose acknowledgement is still on its way
+    through Kafka. It ends when the bus says that nothing is left to hear, or after `at_most` seconds, because a
+    deadline must not depend on a bus that is down. The in-process bus keeps nothing back, so there is nothing to wait
+    for.
+    """
+
+    def __init__(self, bus: Bus, *, at_most: float = CATCH_UP, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._bus = bus
+        self._monotonic = monotonic
+        self._until = monotonic() + at_most
+        self._done = False
+
+    def done(self) -> bool:
+        if not self._done:
+            state = self._bus.status()
+            lag = state.get("lag", {}).get("sla")
+            heard = state["kind"] == "in-process" or (bool(lag) and not any(lag.values()))
+            self._done = heard or self._monotonic() >= self._until
+        return self._done
+
+
+def create_worker(settings: SlaSettings, db: Database, bus: Bus, *, clock: Clock = utcnow) -> Worker:
+    """Consumes, relays, and fires deadlines every second. Raises PackError when the policy packs cannot be used."""
+    handle = consumers.handler(packs.load(settings.default_pack), clock, grace=settings.grace)
+    catch_up = CatchUp(bus)
+
+    async def fire() -> None:
+        if catch_up.done():
+            await engine.fire_due(db, clock)
+
+    return Worker(
+        db,
+        bus,
+        clock,
+        consumes=Consumes(("intake", "routing"), consumers.HANDLED, handle),
+        timers=[Timer("deadlines", POLL, fire)],
+        retention_days=settings.retention_days,
+        max_parked=settings.max_parked,
+    )

@@ -1,0 +1,157 @@
+"""How fast intake is beside what it might have been, in one run: `python -m tests.bench`.
+
+Ours: intake's HTTP process with authentication, validation, encryption, idempotency, audit and outbox. Plain: FastAPI +
+SQLModel with one commit a request. Bare: the same without a database, the framework's ceiling. Raw: the database's
+ceiling. The first three are loaded in turn, round by round, so that what else the machine does meets all alike; a
+ratio is taken within each round, and the median of the rounds counts.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from deploy.infra.install import Unavailable
+from deploy.infra.postgres import Postgres
+from tests.bench.contest import CONNECTIONS, Contest
+from tests.bench.load import Figures
+from tests.bench.machine import describe
+
+NAMES = ("ours", "plain", "bare")
+TITLES = {
+    "ours": "intake, everything on",
+    "plain": "FastAPI + SQLModel, a commit a request",
+    "bare": "FastAPI, no database",
+}
+TARGETS = {"sqlite": {"plain": 5.0, "bare": 0.45}, "postgres": {"plain": 3.5, "bare": 0.45}}
+LIMIT = 200_000  # requests a run, whatever its seconds
+BUSY = 0.05  # of the machine; from here on strangers' load is told
+
+
+def rate(figures: Figures) -> float:
+    """Requests a second."""
+    return figures.answered / figures.seconds
+
+
+def summary(rounds: Sequence[dict[str, Figures]], raw: Sequence[float]) -> dict[str, Any]:
+    """Medians over `rounds`, and the median of each round's ratios."""
+
+    def median(name: str, of: Callable[[Figures], float]) -> float:
+        return statistics.median(of(r[name]) for r in rounds)
+
+    contestants = {
+        name: {
+            "per_second": median(name, rate),
+            "p50_ms": median(name, lambda f: f.p50),
+            "p99_ms": median(name, lambda f: f.p99),
+            "longest_ms": max(r[name].longest for r in rounds),
+            "cpu_us": median(name, lambda f: f.server_cpu / f.answered * 1e6),
+        }
+        for name in NAMES
+    }
+    ratios = {
+        other: {
+            "rate": statistics.median(rate(r["ours"]) / rate(r[other]) for r in rounds),
+            "cpu": statistics.median(
+                (r[other].server_cpu / r[other].answered) / max(r["ours"].server_cpu / r["ours"].answered, 1e-9)
+                for r in rounds
+            ),
+        }
+        for other in NAMES[1:]
+    }
+    cores = os.cpu_count() or 1
+    return {
+        "contestants": contestants,
+        "raw_rows_per_second": statistics.median(raw),
+        "ratios": ratios,
+        "others_share": max(f.other_cpu / f.seconds / cores for r in rounds for f in r.values()),
+        "rounds": [{name: asdict(figures) for name, figures in r.items()} for r in rounds],
+    }
+
+
+def measure(home: Path, postgres: Postgres | None, *, rounds: int, seconds: float, limit: int) -> dict[str, Any]:
+    """One database's contest. Raises RuntimeError when a contestant refuses, or wrote other than it acknowledged."""
+    home.mkdir(parents=True, exist_ok=True)
+    contest = Contest(home, postgres)
+    try:
+        contest.start()
+        done, raw = [], []
+        for number in range(rounds):
+            order = [NAMES[(number + i) % len(NAMES)] for i in range(len(NAMES))]
+            done.append({name: contest.load(name, seconds, limit) for name in order})
+            raw.append(contest.raw(min(seconds, 2.0)))
+        return {**summary(done, raw), "written": contest.written()}
+    finally:
+        contest.stop()
+
+
+def table(database: str, found: dict[str, Any]) -> str:
+    """The figures of one database, for people."""
+    lines = ["", f"{database}: {CONNECTIONS} connections, medians of {len(found['rounds'])} rounds"]
+    lines.append(f"  {'':40}{'requests/s':>11}{'p50 ms':>8}{'p99 ms':>8}{'longest':>9}{'CPU us/request':>16}")
+    for name, one in found["contestants"].items():
+        figures = f"{one['per_second']:11.0f}{one['p50_ms']:8.1f}{one['p99_ms']:8.1f}{one['longest_ms']:9.1f}"
+        lines.append(f"  {TITLES[name]:40}{figures}{one['cpu_us']:16.0f}")
+    lines.append(f"  {'driver alone, 32 rows + outbox a commit':40}{found['raw_rows_per_second']:11.0f}  (rows/s)")
+    for other, target in TARGETS[database].items():
+        got = found["ratios"][other]
+        verdict = "reached" if got["rate"] >= target else "MISSED"
+        each = ", ".join(f"{rate(Figures(**r['ours'])) / rate(Figures(**r[other])):.2f}" for r in found["rounds"])
+        lines.append(
+            f"  intake / {TITLES[other]:38} {got['rate']:5.2f}  (target {target}: {verdict}; rounds {each}; "
+            f"by the server's CPU {got['cpu']:.2f})"
+        )
+    if found["others_share"] > BUSY:
+        share = f"{found['others_share']:.0%}"
+        lines.append(f"  BEWARE: up to {share} of the machine was used by other processes; trust the ratios at most.")
+    return "\n".join(lines)
+
+
+def _arguments(given: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--database", choices=("sqlite", "postgres", "both"), default="both")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=4.0, help="of each contestant in each round")
+    parser.add_argument("--limit", type=int, default=LIMIT, help="most requests of each contestant in each round")
+    parser.add_argument("--json", action="store_true", help="the figures as JSON on standard output")
+    return parser.parse_args(given)
+
+
+def main(given: Sequence[str] | None = None) -> int:
+    """Measure and print; 1 when a figure cannot be trusted or had."""
+    wanted = _arguments(sys.argv[1:] if given is None else given)
+    report: dict[str, Any] = {"machine": describe(), "databases": {}}
+    say = sys.stderr if wanted.json else sys.stdout
+    print(report["machine"], file=say)
+    for database in ("sqlite", "postgres"):
+        if wanted.database not in (database, "both"):
+            continue
+        with tempfile.TemporaryDirectory(prefix="redress-bench-", ignore_cleanup_errors=True) as folder:
+            server = Postgres(Path(folder) / "server") if database == "postgres" else None
+            try:
+                if server is not None:
+                    server.start()
+                found = measure(
+                    Path(folder) / "home", server, rounds=wanted.rounds, seconds=wanted.seconds, limit=wanted.limit
+                )
+            except (Unavailable, RuntimeError) as error:
+                print(f"{database}: {error}", file=sys.stderr)
+                return 1
+            finally:
+                if server is not None:
+                    server.destroy()
+        report["databases"][database] = found
+        print(table(database, found), file=say, flush=True)
+    if wanted.json:
+        print(json.dumps(report))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,107 @@
+"""Counters equal a recount of the facts, whatever the order, the batches, the repeats and the neighbours."""
+
+import asyncio
+import random
+from collections import Counter
+from typing import Any
+
+import pytest
+from sqlalchemy import event, select
+
+from services.reporting import store
+from services.reporting.domain import Cell, Deadline, Fact, Volume, tally
+from shared.bus import Message
+from shared.db import Database
+
+
+def batches(messages: list[Message], size: int = 500) -> list[list[Message]]:
+    return [messages[i : i + size] for i in range(0, len(messages), size)]
+
+
+async def facts(db: Database) -> list[Fact]:
+    columns = [c for c in store.facts.c if c.name != "status"]
+    async with db.reading() as session:
+        return [Fact(*row) for row in (await session.execute(select(*columns))).all()]
+
+
+async def counters(db: Database) -> dict[Cell, int]:
+    async with db.reading() as session:
+        found: dict[Cell, int] = {}
+        for kind, table in ((Volume, store.volume), (Deadline, store.deadlines)):
+            for *cell, count in (await session.execute(select(table))).all():
+                found[kind(*cell)] = count
+    return found
+
+
+async def assert_counted(db: Database, complaints: int) -> None:
+    known, counted = await facts(db), await counters(db)
+    assert len(known) == complaints
+    assert all(n >= 0 for n in counted.values())
+    assert {cell: n for cell, n in counted.items() if n} == tally(known)
+    assert sum(n for cell, n in counted.items() if isinstance(cell, Volume)) == complaints
+
+
+@pytest.mark.parametrize("order", ["as it happened", "routing and sla first", "mixed"])
+async def test_two_thousand_complaints_equal_a_recount(bench: Any, told: Any, order: str) -> None:
+    by_service = told(2000)
+    if order == "mixed":
+        # in order per complaint and service, which is all that a bus promises
+        queue = [name for name, messages in by_service.items() for _ in messages]
+        random.Random(3).shuffle(queue)
+        streams = {name: iter(messages) for name, messages in by_service.items()}
+        everything = [next(streams[name]) for name in queue]
+    else:
+        names = ("intake", "routing", "sla") if order == "as it happened" else ("sla", "routing", "intake")
+        everything = [m for name in names for m in by_service[name]]
+    consumer = bench.consumer()
+    for batch in batches(everything):
+        await consumer.process(batch)
+    await assert_counted(bench.db, 2000)
+
+
+async def test_what_is_delivered_again_counts_once(bench: Any, told: Any) -> None:
+    everything = [m for messages in told(100).values() for m in messages]
+    await bench.consumer().process(everything)
+    before = await counters(bench.db)
+    await bench.consumer().process(everything[: len(everything) // 2] * 2)
+    await bench.consumer().process(everything)
+    assert await counters(bench.db) == before
+    await assert_counted(bench.db, 100)
+
+
+async def test_consumers_side_by_side_neither_deadlock_nor_miscount(bench: Any, told: Any) -> None:
+    """One consumer a topic, as processes of a cluster may share them out, all on the same complaints."""
+    workers = []
+    for messages in told(400).values():
+        consumer = bench.consumer()
+
+        async def work(consumer: Any = consumer, messages: list[Message] = messages) -> None:
+            for batch in batches(messages, 60):
+                await consumer.process(batch)
+
+        workers.append(work())
+    await asyncio.gather(*workers)
+    await assert_counted(bench.db, 400)
+    async with bench.db.reading() as session:
+        assert (await session.execute(select(store.tables.parked.c.id))).all() == []
+
+
+async def test_a_batch_costs_the_same_few_statements_whatever_its_size(bench: Any, told: Any) -> None:
+    async def statements(messages: list[Message]) -> Counter[str]:
+        seen: Counter[str] = Counter()
+
+        def note(_: Any, __: Any, statement: str, *___: Any) -> None:
+            seen[statement.split()[0]] += 1
+
+        event.listen(bench.db.engine.sync_engine, "before_cursor_execute", note)
+        try:
+            await bench.consumer().process(messages)
+        finally:
+            event.remove(bench.db.engine.sync_engine, "before_cursor_execute", note)
+        return seen
+
+    by_service = told(300)
+    few = await statements([m for messages in by_service.values() for m in messages[:3]])
+    many = await statements([m for messages in by_service.values() for m in messages[3:170]])
+    assert few == many
+    assert few["INSERT"] <= 5, "blank facts, facts, two counters; the inbox goes by the driver"

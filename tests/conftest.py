@@ -1,0 +1,245 @@
+"""What every test may use: the real components, and a database of one's own on SQLite or PostgreSQL.
+
+A test that needs PostgreSQL, Kafka or Chromium is marked `postgres`, `kafka` or `chromium` (asking for the fixture of
+that name marks it too). Where a component cannot be had its tests are skipped and the last lines of the run say so;
+`REQUIRE=postgres,kafka,chromium` makes a missing one a failure instead. Nothing is installed here: see
+`python -m deploy.infra.install`.
+"""
+
+import asyncio
+import importlib
+import itertools
+import os
+import shutil
+import sqlite3
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import hypothesis
+import pytest
+
+from deploy.infra import install
+from deploy.infra.kafka import Kafka
+from deploy.infra.postgres import Postgres
+from shared.migrations import migrate
+
+COMPONENTS = ("postgres", "kafka", "chromium")
+_left_out: Counter[str] = Counter()
+_numbers = itertools.count(1)
+
+# A time limit for each example says more about the other core than about the code.
+hypothesis.settings.register_profile("redress", deadline=None, print_blob=True)
+hypothesis.settings.register_profile("redress-ci", deadline=None, print_blob=True, derandomize=True, database=None)
+hypothesis.settings.load_profile("redress-ci" if os.environ.get("CI") else "redress")
+
+
+@cache
+def missing(component: str) -> str | None:
+    """Why `component` cannot be used here; None when it can."""
+    remedy = f"python -m deploy.infra.install {component}"
+    if component == "postgres":
+        return None if install.find_postgres() else f"not installed; {remedy}"
+    if component == "kafka":
+        if not install.find_java():
+            return f"Java 17 is not installed; {remedy}"
+        return None if install.kafka_libs() else f"its jars are not here; {remedy}"
+    return None if install.find_chromium() else f"not installed; {remedy}"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Settings come from the environment: what the person at the keyboard has set must not reach the tests."""
+    libs = str(install.kafka_libs_path())
+    for name in [n for n in os.environ if n.startswith("REDRESS_")]:
+        del os.environ[name]
+    os.environ["REDRESS_KAFKA_LIBS"] = libs
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    required = [name.strip() for name in os.environ.get("REQUIRE", "").split(",") if name.strip()]
+    if unknown := [name for name in required if name not in COMPONENTS]:
+        pytest.exit(f"REQUIRE names what is no component: {', '.join(unknown)}", returncode=4)
+    if gone := [f"{name}: {reason}" for name in required if (reason := missing(name))]:
+        pytest.exit("REQUIRED COMPONENTS ARE MISSING\n  " + "\n  ".join(gone), returncode=1)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        for component in COMPONENTS:
+            if component in getattr(item, "fixturenames", ()):
+                item.add_marker(component)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for component in COMPONENTS:
+        if item.get_closest_marker(component) and (reason := missing(component)):
+            _left_out[component] += 1
+            pytest.skip(f"{component}: {reason}")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterator[None]:
+    yield  # everything else first: this must be the last thing that anybody reads
+    if not _left_out:
+        return
+    red = {"red": True, "bold": True}
+    terminalreporter.write_sep("!", "LEFT OUT, NOT TESTED", **red)
+    for component, count in _left_out.items():
+        terminalreporter.write_line(f"{component}: {count} tests skipped ({missing(component)})", **red)
+    terminalreporter.write_sep("!", f"{sum(_left_out.values())} tests did not run", **red)
+
+
+# --- the real components, started once and only when somebody asks ---
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    """One PostgreSQL server for the whole run. Whoever stops it starts it again."""
+    server = Postgres(tmp_path_factory.mktemp("postgres"))
+    try:
+        server.start()
+        yield server
+    finally:
+        server.destroy()
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
+    """One Kafka broker for the whole run. Whoever stops it starts it again."""
+    broker = Kafka(tmp_path_factory.mktemp("kafka"))
+    try:
+        broker.start()
+        yield broker
+    finally:
+        broker.destroy()
+
+
+MakeTopics = Callable[..., Awaitable[list[str]]]
+
+
+@pytest.fixture
+def make_topics(kafka: Kafka) -> MakeTopics:
+    """`await make_topics(2, partitions=3)`: that many new topics that no other test uses."""
+
+    async def make(count: int = 1, *, partitions: int = 3) -> list[str]:
+        names = [f"test.{next(_numbers)}.v1" for _ in range(count)]
+        await kafka.create_topics(dict.fromkeys(names, partitions))
+        return names
+
+    return make
+
+
+# --- a database of one's own ---
+
+
+def outside_the_loop(call: Callable[[], Any]) -> Any:
+    """The result of `call`, made in a thread of its own: it may run an event loop even where one runs already."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(call).result()
+
+
+def create_database(server: Postgres, name: str, template: str = "template0") -> str:
+    """A new database on `server`, a copy of `template`; returns its address."""
+
+    async def create() -> None:
+        connection = await asyncpg.connect(server.url("postgres", "postgresql"))
+        try:
+            await connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        finally:
+            await connection.close()
+
+    outside_the_loop(lambda: asyncio.run(create()))
+    return server.url(name)
+
+
+def migrate_service(service: str, url: str) -> None:
+    """Bring the database at `url` to the newest state of `service`'s tables."""
+    folder = Path(str(importlib.import_module(f"services.{service}").__file__)).parent / "migrations"
+    outside_the_loop(lambda: migrate(folder, url))
+
+
+class Templates:
+    """Each service's database migrated once a run and copied for each test: copying is ten times as quick."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._on_postgres: set[str] = set()
+
+    def sqlite(self, service: str, target: Path) -> str:
+        ready = self._folder / f"{service}.db"
+        if not ready.exists():
+            migrate_service(service, f"sqlite+aiosqlite:///{ready}")
+            with sqlite3.connect(ready) as connection:
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            connection.close()
+        shutil.copy(ready, target)
+        return f"sqlite+aiosqlite:///{target}"
+
+    def postgres(self, service: str, server: Postgres) -> str:
+        template = f"template_{service}"
+        if service not in self._on_postgres:
+            migrate_service(service, create_database(server, template))
+            self._on_postgres.add(service)
+        return create_database(server, f"{service}_{next(_numbers)}", template)
+
+
+@pytest.fixture(scope="session")
+def templates(tmp_path_factory: pytest.TempPathFactory) -> Templates:
+    return Templates(tmp_path_factory.mktemp("templates"))
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def backend(request: pytest.FixtureRequest) -> str:
+    """Each test that uses it runs on both. For one alone: `@pytest.mark.parametrize("backend", ["sqlite"],
+    indirect=True)`; with `pytest.param("postgres", marks=pytest.mark.postgres)` for the other."""
+    return str(request.param)
+
+
+@pytest.fixture
+def database_url(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of a new, empty database on the `backend`."""
+    if backend == "sqlite":
+        return f"sqlite+aiosqlite:///{tmp_path / 'test.db'}"
+    return create_database(request.getfixturevalue("postgres"), f"empty_{next(_numbers)}")
+
+
+@pytest.fixture
+def migrated(
+    backend: str, request: pytest.FixtureRequest, tmp_path: Path, templates: Templates
+) -> Callable[[str], str]:
+    """`migrated("intake")`: the address of a new database on the `backend` with that service's tables."""
+
+    def make(service: str) -> str:
+        if backend == "sqlite":
+            return templates.sqlite(service, tmp_path / f"{service}-{next(_numbers)}.db")
+        return templates.postgres(service, request.getfixturevalue("postgres"))
+
+    return make
+
+
+# --- waiting ---
+
+
+async def _eventually(check: Callable[[], Any], *, within: float = 10.0, every: float = 0.02) -> Any:
+    loop = asyncio.get_running_loop()
+    until = loop.time() + within
+    while True:
+        found = check()
+        if asyncio.iscoroutine(found):
+            found = await found
+        if found or loop.time() > until:
+            return found
+        await asyncio.sleep(every)
+
+
+@pytest.fixture
+def eventually() -> Callable[..., Awaitable[Any]]:
+    """`assert await eventually(lambda: ..., within=10)`: the first true answer, or the last false one. `check` may be
+    a coroutine function."""
+    return _eventually
