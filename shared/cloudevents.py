@@ -11,6 +11,7 @@ from shared.clock import rfc3339
 from shared.events import EVENTS, Event
 
 CONTENT_TYPE = "application/cloudevents+json"
+_LONGEST_ID = 64  # characters; what the tables of consumers hold
 
 
 class Undecodable(Exception):
@@ -77,7 +78,8 @@ def peek_type(raw: bytes | str) -> str | None:
         found = orjson.loads(raw)
     except orjson.JSONDecodeError:
         return None
-    return found.get("type") if isinstance(found, dict) else None
+    kind = found.get("type") if isinstance(found, dict) else None
+    return kind if isinstance(kind, str) else None
 
 
 def decode(raw: bytes | str) -> Envelope:
@@ -93,6 +95,9 @@ def decode(raw: bytes | str) -> Envelope:
     for name in ("id", "source", "type", "subject", "time"):
         if not isinstance(body.get(name), str) or not body[name]:
             raise Undecodable(f"attribute '{name}' is missing")
+    for name in ("id", "subject"):
+        if len(body[name]) > _LONGEST_ID or not body[name].isprintable():
+            raise Undecodable(f"attribute '{name}' is no identifier")
     model = EVENTS.get(body["type"])
     if model is None:
         raise Undecodable("an event type that is not known here")
@@ -115,6 +120,10 @@ def decode(raw: bytes | str) -> Envelope:
         subject=body["subject"],
         time=time,
         data=data,
-        traceparent=body.get("traceparent"),
-        correlationid=body.get("correlationid"),
+        traceparent=_text(body.get("traceparent")),
+        correlationid=_text(body.get("correlationid")),
     )
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None

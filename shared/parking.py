@@ -36,16 +36,21 @@ async def park(tx: AsyncSession, tables: SystemTables, parked: Parked, *, now: d
     await tx.execute(
         tables.parked.insert().values(
             event_id=parked.event_id,
-            subject=parked.envelope.subject if parked.envelope else parked.message.key or None,
+            subject=parked.envelope.subject if parked.envelope else _column(parked.message.key) or None,
             type=parked.envelope.type if parked.envelope else None,
             topic=parked.message.topic,
-            payload=parked.message.value.decode(errors="backslashreplace").replace("\x00", "\\x00"),
+            payload=_column(parked.message.value.decode(errors="backslashreplace"), None),
             reason=parked.reason,
             error=parked.error[:500],
             attempts=parked.attempts,
             parked_at=now,
         )
     )
+
+
+def _column(text: str, length: int | None = 64) -> str:
+    """`text` as a column takes it, whatever a stranger has sent: nothing may keep a message from being parked."""
+    return text.replace("\x00", "\\x00")[:length]
 
 
 async def blocked(tx: AsyncSession, tables: SystemTables, subjects: Collection[str]) -> set[str]:

@@ -7,38 +7,30 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from random import Random
 from typing import Any
 
 from deploy.demo.complaints import DemoComplaint
 from deploy.demo.timing import BANK_ZONE
+from deploy.demo.wording import load
 
-_OUTCOMES = {
-    "service_quality": {"upheld": 0.36, "partly_upheld": 0.27, "rejected": 0.22, "goodwill": 0.13, "withdrawn": 0.02},
-    "product": {"upheld": 0.24, "partly_upheld": 0.26, "rejected": 0.38, "goodwill": 0.10, "withdrawn": 0.02},
-    "channel": {"upheld": 0.52, "partly_upheld": 0.19, "rejected": 0.14, "goodwill": 0.12, "withdrawn": 0.03},
-    "fees": {"upheld": 0.33, "partly_upheld": 0.17, "rejected": 0.30, "goodwill": 0.19, "withdrawn": 0.01},
-    "information_security": {"upheld": 0.34, "partly_upheld": 0.27, "rejected": 0.30, "goodwill": 0.08, "withdrawn": 0.01},
-    "other": {"upheld": 0.22, "partly_upheld": 0.25, "rejected": 0.38, "goodwill": 0.12, "withdrawn": 0.03},
-}  # fmt: skip
-_ROOT_CAUSES = {
-    "service_quality": {"staff_service": 0.62, "internal_management": 0.30, "system_failure": 0.05, "product_design": 0.03},
-    "product": {"product_design": 0.62, "staff_service": 0.22, "internal_management": 0.16},
-    "channel": {"system_failure": 0.76, "product_design": 0.14, "internal_management": 0.10},
-    "fees": {"internal_management": 0.45, "product_design": 0.37, "staff_service": 0.18},
-    "information_security": {"internal_management": 0.50, "system_failure": 0.34, "staff_service": 0.16},
-    "other": {"internal_management": 0.42, "staff_service": 0.30, "product_design": 0.18, "system_failure": 0.10},
-}  # fmt: skip
 _FAULTLESS = frozenset({"rejected", "withdrawn"})
-_NOTHING_FOUND = "none_found"
-_PACE = {"information_security": 1.3, "product": 1.1, "fees": 0.85, "channel": 0.9}
-"""How long an answer takes against the rest: what needs an inquiry takes longer, what a look at the books settles less."""
-
+_NO_FAULT = "none_found"
 _HOLDING = timedelta(days=27)
 """When those who will wait longer than a month hear why; the Hong Kong pack wants a reply by day 30."""
 
 _STUCK = 0.05
 """The share of cases that lie about, whatever their age: no desk is without them."""
+
+
+_TOLD_BY = {
+    "claim": "assigned_at",
+    "acknowledge": "acknowledged_at",
+    "respond": "final_response_at",
+    "resolve": "resolved_at",
+    "close": "closed_at",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +43,13 @@ class Move:
 
     def body(self) -> dict[str, Any]:
         return {"at": self.at.isoformat(), **self.facts}
+
+    def done(self, case: Mapping[str, Any]) -> bool:
+        """Whether `case`, as `GET /v1/cases/{id}` shows it, has this step behind it, whoever took it."""
+        if self.verb == "respond" and not self.facts["final"]:
+            # Nobody sends a holding response after the final one.
+            return bool(case.get("holding_response_at") or case.get("final_response_at"))
+        return bool(case.get(_TOLD_BY[self.verb]))
 
 
 def plan(complaint: DemoComplaint, *, until: datetime) -> tuple[Move, ...]:
@@ -71,7 +70,7 @@ def _life(rng: Random, complaint: DemoComplaint) -> Sequence[Move]:
     claimed = _in_office(rng, received + timedelta(hours=rng.uniform(0.2, 36)))
     # Four days at most here: office hours may put off an acknowledgement over a week-end, and a week is the limit.
     acknowledged = _in_office(rng, received + timedelta(days=1 + 3.5 * rng.betavariate(1.2, 3)), after=claimed)
-    days = min(max(rng.lognormvariate(2.75, 0.55) * _PACE.get(complaint.kind, 1.0), 5), 53)
+    days = min(max(rng.lognormvariate(2.75, 0.55) * _shares()["pace"][_kind(complaint)], 5), 53)
     answered = _in_office(rng, received + timedelta(days=days), after=acknowledged)
     resolved = _in_office(rng, answered + timedelta(hours=rng.uniform(0, 20)), after=answered)
     closed = _in_office(rng, resolved + timedelta(days=rng.uniform(1, 8)), after=resolved)
@@ -88,15 +87,25 @@ def _life(rng: Random, complaint: DemoComplaint) -> Sequence[Move]:
 
 
 def _decision(rng: Random, complaint: DemoComplaint) -> dict[str, Any]:
-    outcomes = _OUTCOMES["channel" if complaint.in_surge else complaint.kind]
-    outcome = "upheld" if complaint.in_surge and rng.random() < 0.6 else _weighted(rng, outcomes)
+    shares, kind = _shares(), _kind(complaint)
+    outcome = _weighted(rng, shares["outcomes"][kind])
     if outcome in _FAULTLESS:
-        return {"outcome": outcome, "root_cause": _NOTHING_FOUND}
-    cause = "system_failure" if complaint.in_surge else _weighted(rng, _ROOT_CAUSES[complaint.kind])
+        cause, redress = _NO_FAULT, None
+    else:
+        cause, redress = _weighted(rng, shares["root_causes"][kind]), _redress(rng, complaint, outcome)
     decision: dict[str, Any] = {"outcome": outcome, "root_cause": cause}
-    if redress := _redress(rng, complaint, outcome):
-        decision["redress"] = {"amount": str(redress[0]), "currency": redress[1]}
-    return decision
+    if redress is None:
+        return decision | {"no_redress_reason": _weighted(rng, shares["unpaid"][outcome])}
+    return decision | {"redress": {"value": str(redress[0]), "currency": redress[1]}}
+
+
+def _kind(complaint: DemoComplaint) -> str:
+    return "surge" if complaint.in_surge else complaint.kind
+
+
+@cache
+def _shares() -> Mapping[str, Any]:
+    return load("casework")
 
 
 def _redress(rng: Random, complaint: DemoComplaint, outcome: str) -> tuple[Decimal, str] | None:

@@ -3,23 +3,23 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 
 from deploy.demo.casework import Move
-from deploy.importers.calling import Caller, DeskError, DeskUnreachable, NotAccepted, Patience, said
+from deploy.importers.calling import Caller, DeskError, DeskUnreachable, NotAccepted, Patience, first, said
 
-_STOP = {
-    401: "Routing does not accept this key.",
-    403: "The key is not allowed to work cases; it needs the role officer or supervisor.",
-    405: "There is no case desk at this address.",
-}
-_DONE_BEFORE = "verb_not_allowed"
+_NO_DESK = "There is no case desk at this address."
+_STOP = {401: "Routing does not accept this key.", 405: _NO_DESK}
+_FORBIDDEN = "The key is not allowed to work cases; it needs the role officer or supervisor."
 _LOOK_AGAIN = 1.0
 """Seconds between two looks for a case, at most."""
+
+_CHANGES = 5
+"""How often a case may have changed under one's hands before its step counts as refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,32 +34,31 @@ class Job:
 class CaseworkReport:
     """What became of the cases. `closed`, `under_way` and `untouched` as they stand now, whoever brought them there.
 
-    `moves` counts the steps taken by this run; `refused` those that routing would not take, by code: such a case is
-    left as it is. `trouble` says in plain words why the work could not go on.
+    `steps` counts those taken by this run; `refused` the cases in which routing would not take one, by its code: they
+    are left as they are. `trouble` says in plain words why the work could not go on.
     """
 
     closed: int = 0
     under_way: int = 0
     untouched: int = 0
-    moves: int = 0
+    steps: int = 0
     refused: Counter[str] = field(default_factory=Counter)
     trouble: str | None = None
 
     @property
-    def worked(self) -> int:
-        return self.closed + self.under_way
+    def settled(self) -> int:
+        return self.closed + self.under_way + self.untouched + self.refused.total()
 
-    def note(self, job: Job, taken: int, refused: str | None) -> None:
+    def note(self, job: Job, case: Mapping[str, Any], refused: str | None) -> None:
         """Count what became of one case."""
-        self.moves += taken
         if refused is not None:
             self.refused[refused] += 1
-        elif not job.moves:
-            self.untouched += 1
-        elif job.moves[-1].verb == "close":
+        elif case.get("closed_at"):
             self.closed += 1
-        else:
+        elif job.moves:
             self.under_way += 1
+        else:
+            self.untouched += 1
 
 
 async def work(
@@ -69,7 +68,7 @@ async def work(
     *,
     concurrency: int,
     patience: Patience,
-    show: Callable[[], Any],
+    show: Callable[[CaseworkReport], None],
     transport: httpx.AsyncBaseTransport | None = None,
 ) -> CaseworkReport:
     """Do `jobs` through the routing service at `routing_url` with an officer's or supervisor's `key`.
@@ -80,15 +79,21 @@ async def work(
     report = CaseworkReport()
     left = iter(jobs)
     try:
-        async with CaseDesk(
-            routing_url, key, concurrency=concurrency, patience=patience, transport=transport
-        ) as desk:
-            await desk.greet()
+        async with CaseDesk(routing_url, key, concurrency=concurrency, patience=patience, transport=transport) as desk:
+            if (await desk.greet()).status_code == 404:
+                raise NotAccepted(f"{_NO_DESK} ({desk.base_url})")
 
             async def one_after_another() -> None:
                 for job in left:
-                    report.note(job, *await desk.follow(job))
-                    show()
+                    case: Mapping[str, Any] = await desk.case(job.complaint_id) if job.moves else {}
+                    refused = None
+                    for move in job.moves:
+                        case, taken, refused = await desk.take(job.complaint_id, case, move)
+                        report.steps += taken
+                        if refused is not None:
+                            break
+                    report.note(job, case, refused)
+                    show(report)
 
             async with asyncio.TaskGroup() as tasks:
                 for _ in range(concurrency):
@@ -101,58 +106,64 @@ async def work(
 class CaseDesk(Caller):
     """A routing service."""
 
-    _last_appeared: float | None = None
+    _last_opened: float | None = None
 
-    async def follow(self, job: Job) -> tuple[int, str | None]:
-        """Take the job's moves in order: how many were new, and the code of the first that was refused, if any.
+    async def case(self, complaint_id: str) -> Mapping[str, Any]:
+        """The case, waited for: routing hears of a complaint a little after intake has taken it.
 
         Raises DeskUnreachable, NotAccepted, or Stopped.
         """
-        taken = 0
-        if job.moves:
-            await self._appear(job.complaint_id)
-        for move in job.moves:
-            response = await self.ask("POST", f"/v1/cases/{job.complaint_id}/{move.verb}", body=move.body())
-            if response.is_success:
-                taken += 1
-                continue
-            code = str(said(response).get("code") or f"http_{response.status_code}")
-            if response.status_code == 409 and code == _DONE_BEFORE:
-                continue
-            self._stop_if_hopeless(response)
-            return taken, code
-        return taken, None
-
-    async def _appear(self, complaint_id: str) -> None:
-        """Wait for the case: routing hears of a complaint a little after intake has taken it."""
-        if self._last_appeared is None:
-            self._last_appeared = time.monotonic()
+        if self._last_opened is None:
+            self._last_opened = time.monotonic()
         pause = self.patience.first / 4
         while (response := await self.ask("GET", f"/v1/cases/{complaint_id}")).status_code == 404:
             # As long as other cases come, this one is only further back in the line.
-            if time.monotonic() - self._last_appeared > self.patience.total:
-                raise DeskUnreachable(
-                    f"Routing at {self.base_url} has opened no case for {self.patience.total:.0f} s; "
-                    "does its worker run?"
-                )
+            if time.monotonic() - self._last_opened > self.patience.total:
+                told = f"has opened no case for {self.patience.total:.0f} s; is its worker running?"
+                raise DeskUnreachable(f"Routing at {self.base_url} {told}")
             await self.wait(pause)
             pause = min(pause * 2, _LOOK_AGAIN)
-        self._last_appeared = time.monotonic()
+        self._last_opened = time.monotonic()
+        self._stop_if_hopeless(response)
         if not response.is_success:
-            self._stop_if_hopeless(response)
             raise DeskUnreachable(f"Routing at {self.base_url} can't show a case (status {response.status_code}).")
+        return said(response)
+
+    async def take(
+        self, complaint_id: str, case: Mapping[str, Any], move: Move
+    ) -> tuple[Mapping[str, Any], bool, str | None]:
+        """Take one step with `case` unless it is behind it: the case then, whether it was taken just now, and the code
+        if it was refused.
+
+        Raises DeskUnreachable, NotAccepted, or Stopped.
+        """
+        code: str | None = None
+        for _ in range(_CHANGES):
+            if move.done(case):
+                return case, False, None
+            # Bound to the version that was seen: a step whose answer got lost is not taken a second time.
+            response = await self.ask(
+                "POST",
+                f"/v1/cases/{complaint_id}/{move.verb}",
+                body=move.body(),
+                headers={"If-Match": f'"{case.get("version")}"'},
+            )
+            if response.is_success:
+                return said(response), True, None
+            self._stop_if_hopeless(response)
+            code = str(said(response).get("code") or f"http_{response.status_code}")
+            if response.status_code not in (409, 412):
+                break
+            case = await self.case(complaint_id)
+        return case, False, None if move.done(case) else code
 
     def _stop_if_hopeless(self, response: httpx.Response) -> None:
-        status = response.status_code
-        if status in _STOP or 300 <= status < 400:
-            told = _STOP.get(status, "The address leads elsewhere; give the one of the routing service itself.")
-            detail = said(response).get("detail")
+        status, problem = response.status_code, said(response)
+        told = _STOP.get(status)
+        if status == 403 and problem.get("code", "forbidden") == "forbidden":
+            told = _FORBIDDEN  # other codes of 403 concern the one case only
+        if 300 <= status < 400:
+            told = "The address leads elsewhere; give the one of the routing service itself."
+        if told:
+            detail = problem.get("detail")
             raise NotAccepted(f"{told} ({self.base_url}, status {status}{f': {detail}' if detail else ''})")
-
-
-def first(group: BaseExceptionGroup[DeskError]) -> BaseException:
-    """The first error itself: several senders may have met the same one."""
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error

@@ -1,9 +1,9 @@
-"""`make demo`: send made-up complaints through every channel of a desk, and say where to look at them."""
+"""`make demo`: send made-up complaints through every channel of a desk, work most of them, and say where to look."""
 
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
@@ -19,8 +19,11 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from deploy.demo.casework import plan
+from deploy.demo.caseworker import CaseworkReport, Job, work
 from deploy.demo.complaints import DemoComplaint, generate
 from deploy.demo.timing import surge_day
+from deploy.importers.calling import first
 from deploy.importers.posting import Desk, DeskError, DeskUnreachable, Patience, Refused, Taken
 
 _PATIENCE = Patience(total=60.0)
@@ -30,7 +33,10 @@ _SURGE_SHOWS_FROM = 100
 
 @dataclass(slots=True)
 class DemoReport:
-    """What was sent. `already_there`: known to the desk by its key. `tracking` is one complaint's link and token."""
+    """What was sent. `already_there`: known to the desk by its key. `tracking` is one complaint's link and token.
+
+    `casework` is what became of the cases; None where nobody was asked to work them, or sending had not ended well.
+    """
 
     already_there: int = 0
     by_channel: Counter[str] = field(default_factory=Counter)
@@ -39,6 +45,7 @@ class DemoReport:
     tracking: tuple[str, str] | None = None
     seconds: float = 0.0
     trouble: str | None = None
+    casework: CaseworkReport | None = None
 
     @property
     def taken(self) -> int:
@@ -62,8 +69,10 @@ class DemoReport:
 
     @property
     def exit_code(self) -> int:
-        """0 when the desk took every complaint, else 1."""
-        return 1 if self.trouble or self.refused else 0
+        """0 when the desk took every complaint and every step of the casework, else 1."""
+        casework = self.casework
+        failed = self.trouble or self.refused or (casework and (casework.trouble or casework.refused))
+        return 1 if failed else 0
 
 
 async def run(
@@ -78,6 +87,8 @@ async def run(
     desk_url: str | None = None,
     patience: Patience | None = None,
     transport: httpx.AsyncBaseTransport | None = None,
+    staff_key: str | None = None,
+    routing_url: str | None = None,
 ) -> DemoReport:
     """Post `count` complaints to the intake service at `base_url` with a key of scope complaints:import.
 
@@ -85,14 +96,18 @@ async def run(
     count and hour give the same complaints, which the desk takes once. `desk_url` is where the pages are, if not one
     level above a `base_url` that ends in `/intake`. A desk that can't be reached is told in the
     console and by `exit_code` 1, not raised.
+
+    With a `staff_key` (of a supervisor or officer) the cases are then worked through the routing service at
+    `routing_url`, or `/routing` of the desk: most older ones are closed, younger ones under way. Should that fail, the
+    complaints stay as they are.
     """
     until = until or datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     report = DemoReport(surge=surge_day(until, seed=seed) if count >= _SURGE_SHOWS_FROM else None)
     began = time.monotonic()
+    patience = patience or _PATIENCE
+    jobs: list[Job] = []
     try:
-        async with Desk(
-            base_url, key, concurrency=concurrency, patience=patience or _PATIENCE, transport=transport
-        ) as desk:
+        async with Desk(base_url, key, concurrency=concurrency, patience=patience, transport=transport) as desk:
             await desk.greet()
             with _bar(console) as bar:
                 task = bar.add_task("Sending complaints", total=count, rate="")
@@ -101,7 +116,10 @@ async def run(
                 async def send() -> None:
                     # All senders draw from the one iterator, so that complaints arrive more or less in their order.
                     for complaint in left:
-                        report.note(complaint, await desk.post(complaint.body(), complaint.key))
+                        answer = await desk.post(complaint.body(), complaint.key)
+                        report.note(complaint, answer)
+                        if isinstance(answer, Taken) and (id := answer.answer.get("id")):
+                            jobs.append(Job(str(id), plan(complaint, until=until)))
                         rate = report.settled / max(time.monotonic() - began, 0.001)
                         bar.update(task, advance=1, rate=f"{rate:,.0f}/s")
 
@@ -109,12 +127,46 @@ async def run(
                     for _ in range(concurrency):
                         tasks.create_task(send())
     except* DeskError as group:
-        error = _first(group)
+        error = first(group)
         hint = " Is it running? `make up` starts it." if isinstance(error, DeskUnreachable) else ""
         report.trouble = f"{error}{hint}"
     report.seconds = time.monotonic() - began
-    _tell(console, report, base_url.rstrip("/"), desk_url)
+    root = _root(base_url, desk_url)
+    if staff_key and not report.trouble:
+        routing = routing_url or (f"{root}/routing" if root else None)
+        report.casework = await _work(jobs, routing, staff_key, concurrency, console, patience, transport)
+    _tell(console, report, base_url.rstrip("/"), root)
     return report
+
+
+async def _work(
+    jobs: Sequence[Job],
+    routing_url: str | None,
+    key: str,
+    concurrency: int,
+    console: Console,
+    patience: Patience,
+    transport: httpx.AsyncBaseTransport | None,
+) -> CaseworkReport:
+    if routing_url is None:
+        return CaseworkReport(trouble="Where routing is can't be told from the address of intake; give it too.")
+    began = time.monotonic()
+    with _bar(console) as bar:
+        task = bar.add_task("Working the cases ", total=len(jobs), rate="")
+
+        def show(report: CaseworkReport) -> None:
+            rate = report.settled / max(time.monotonic() - began, 0.001)
+            bar.update(task, completed=report.settled, rate=f"{rate:,.0f}/s")
+
+        return await work(
+            jobs, routing_url, key, concurrency=concurrency, patience=patience, show=show, transport=transport
+        )
+
+
+def _root(base_url: str, desk_url: str | None) -> str | None:
+    base_url = base_url.rstrip("/")
+    root = desk_url or (base_url.removesuffix("/intake") if base_url.endswith("/intake") else None)
+    return root.rstrip("/") if root else None
 
 
 def _bar(console: Console) -> Progress:
@@ -129,15 +181,7 @@ def _bar(console: Console) -> Progress:
     )
 
 
-def _first(group: BaseExceptionGroup[DeskError]) -> BaseException:
-    """The first error itself: several senders may have met the same one."""
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
-
-
-def _tell(console: Console, report: DemoReport, base_url: str, desk_url: str | None) -> None:
+def _tell(console: Console, report: DemoReport, base_url: str, root: str | None) -> None:
     if report.taken:
         table = Table("Channel", "Complaints", title="What was sent")
         table.columns[1].justify = "right"
@@ -153,16 +197,29 @@ def _tell(console: Console, report: DemoReport, base_url: str, desk_url: str | N
         said.append(f"It refused {report.refused.total():,}: {codes}.")
     if report.trouble:
         said.append(f"{'Stopped' if report.taken else 'Nothing was sent'}: {report.trouble}")
+    if report.casework:
+        said += _worked(report.casework)
     if report.taken:
-        said += ["", "Where to look:", *_where(report, base_url, desk_url)]
+        said += ["", "Where to look:", *_where(report, base_url, root)]
     console.print("\n".join(said), markup=False, highlight=False, soft_wrap=True)
 
 
-def _where(report: DemoReport, base_url: str, desk_url: str | None) -> list[str]:
-    root = desk_url or (base_url.removesuffix("/intake") if base_url.endswith("/intake") else None)
+def _worked(casework: CaseworkReport) -> list[str]:
+    said = []
+    if casework.settled:
+        stand = f"{casework.closed:,} closed, {casework.under_way:,} under way, {casework.untouched:,} untouched"
+        said.append(f"Of their cases, {stand}; {casework.steps:,} steps were recorded just now.")
+    if casework.refused:
+        codes = ", ".join(f"{number:,} {code}" for code, number in casework.refused.most_common())
+        said.append(f"Routing would not take a step in {casework.refused.total():,}, which stay as they are: {codes}.")
+    if casework.trouble:
+        said.append(f"The complaints are there, but the cases could not be worked: {casework.trouble}")
+    return said
+
+
+def _where(report: DemoReport, base_url: str, root: str | None) -> list[str]:
     lines = []
     if root:
-        root = root.rstrip("/")
         lines += [
             f"  everything    {root}/",
             f"  dashboard     {root}/reporting/dashboard",

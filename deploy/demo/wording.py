@@ -86,14 +86,14 @@ class Wording:
 
 @cache
 def bank() -> Bank:
-    raw = _load("bank")
+    raw = load("bank")
     branches = tuple(Branch(one["code"], {key: one[key] for key in LANGUAGES}) for one in raw["branches"])
     return Bank(branches, raw["product_shares"])
 
 
 @cache
 def wording(language: str) -> Wording:
-    raw = _load(language)
+    raw = load(language)
     return Wording(
         language=language,
         lists={key: tuple(value) for key, value in raw.items() if isinstance(value, list)},
@@ -109,7 +109,8 @@ def wording(language: str) -> Wording:
     )
 
 
-def _load(name: str) -> dict[str, Any]:
+def load(name: str) -> dict[str, Any]:
+    """The table of this name in `data/`."""
     return tomllib.loads(files("deploy.demo").joinpath("data", f"{name}.toml").read_text(encoding="utf-8"))
 
 

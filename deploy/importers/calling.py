@@ -84,19 +84,18 @@ class Caller:
     ) -> None:
         await self._client.aclose()
 
-    async def greet(self, *, tries: int = 3) -> None:
+    async def greet(self, *, tries: int = 3) -> httpx.Response:
         """See that somebody answers at all, so that a wrong address is told at once. Raises DeskUnreachable."""
-        for number in range(1, tries + 1):
+        while True:
+            tries -= 1
             try:
-                await self._client.get(f"{self.base_url}/health/live")
+                return await self._client.get(f"{self.base_url}/health/live")
             except httpx.InvalidURL as error:
                 raise DeskUnreachable(f"{self.base_url} is not an address ({error}).") from error
             except httpx.RequestError as error:
-                if number == tries:
+                if tries <= 0:
                     raise DeskUnreachable(f"Nobody answers at {self.base_url} ({_name(error)}).") from error
                 await asyncio.sleep(min(self.patience.first * 2, 1.0))
-            else:
-                return
 
     async def ask(
         self,
@@ -151,6 +150,14 @@ class Caller:
             await self.wait(left)
         if self._stop.is_set():
             raise Stopped
+
+
+def first(group: BaseExceptionGroup[DeskError]) -> BaseException:
+    """The first error itself: several callers may have met the same one."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def said(response: httpx.Response) -> Mapping[str, Any]:

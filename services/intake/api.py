@@ -24,6 +24,7 @@ from shared.errors import FieldError, Forbidden, Invalid, Malformed, NotFound, T
 from shared.security.principal import Principal, Role, Scope
 from shared.web.access import Authenticator, allow, public
 from shared.web.app import ClockDep, Reading, Tx
+from shared.web.edge import direct
 from shared.web.problems import documented, fields_of
 
 router = APIRouter(prefix="/v1", tags=["complaints"])
@@ -66,6 +67,7 @@ _may_write.__redress_allows__ = _WRITERS  # type: ignore[attr-defined]
     openapi_extra=_BODY,
     dependencies=[Depends(_may_write)],
 )
+@direct
 async def receive(request: Request) -> Response:
     """Take in a complaint; repeated with the same `Idempotency-Key` or `channel_ref`, it answers the same.
 

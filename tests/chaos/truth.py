@@ -62,6 +62,8 @@ async def count(databases: Mapping[str, Database]) -> Counts:
 
 async def settled(databases: Mapping[str, Database], *, within: float) -> tuple[Findings, float]:
     """What `redress reconcile` finds once nothing is in flight any more, and how many seconds that took."""
+    for db in databases.values():
+        await db.engine.dispose()  # its connections may be to a server that was killed since
     began = time.monotonic()
     await wait_until_drained(databases, within)
     waited = time.monotonic() - began

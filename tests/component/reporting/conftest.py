@@ -61,7 +61,6 @@ def story(chance: random.Random, **known: Any) -> dict[str, list[Event]]:
         )
     ]
     due = start + timedelta(days=10)
-    routing: list[Event] = []
     sla: list[Event] = [
         ClockStarted(
             complaint_id=id,
@@ -88,9 +87,7 @@ def story(chance: random.Random, **known: Any) -> dict[str, list[Event]]:
         if not in_time:
             sla.append(DeadlineMissed(complaint_id=id, clock_id=id, step="acknowledge", due_at=due, missed_at=due))
         sla.append(
-            ClockMet(
-                complaint_id=id, clock_id=id, step="acknowledge", due_at=due, met_at=moment, in_time=in_time
-            )
+            ClockMet(complaint_id=id, clock_id=id, step="acknowledge", due_at=due, met_at=moment, in_time=in_time)
         )
         return ComplaintAcknowledged(complaint_id=id, acknowledged_at=moment)
 
@@ -122,8 +119,7 @@ def story(chance: random.Random, **known: Any) -> dict[str, list[Event]]:
     if chance.random() < 0.3:
         stages[2:2] = [classified, routed]  # sent on to where it belongs
     moments = iter([*at, *(start + timedelta(hours=500 + n) for n in range(4))])
-    for stage in stages[: chance.randint(0, len(stages))]:
-        routing.append(stage(next(moments)))
+    routing = [stage(next(moments)) for stage in stages[: chance.randint(0, len(stages))]]
     return {"intake": intake, "routing": routing, "sla": sla}
 
 
@@ -163,7 +159,9 @@ class Bench:
 
     async def key(self, *roles: str) -> str:
         async with self.db.transaction() as tx:
-            return await keys.create(tx, store.tables, NewKey(f"{'-'.join(roles)}-test", roles=roles), actor="test", now=NOW)
+            return await keys.create(
+                tx, store.tables, NewKey(f"{'-'.join(roles)}-test", roles=roles), actor="test", now=NOW
+            )
 
     async def client(self, *roles: str) -> httpx.AsyncClient:
         headers = {"authorization": f"Bearer {await self.key(*roles)}"} if roles else {}

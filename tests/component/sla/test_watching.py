@@ -190,6 +190,18 @@ async def test_two_consumers_that_hear_of_a_complaint_at_once_miss_nothing(start
 
 
 @pytest.mark.parametrize("backend", [pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True)
+async def test_two_consumers_that_hear_more_of_a_known_complaint_at_once_miss_nothing(start: Any, make: Any) -> None:
+    one, other = start(), start()
+    await one.hear(*(make.routed(n) for n in range(40)))
+    for n in range(40):
+        await asyncio.gather(one.hear(make.received(n)), other.hear(make.acknowledged(n, day=1)))
+
+    for n in range(40):
+        assert await one.told(n) == [("clock.started", ""), ("clock.met", "acknowledge")]
+    assert await one.scalar("SELECT count(*) FROM clock WHERE department = 'cards' AND clock_id IS NOT NULL") == 40
+
+
+@pytest.mark.parametrize("backend", [pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True)
 async def test_large_batches_about_the_same_complaints_do_not_deadlock(start: Any, make: Any) -> None:
     one, other = start(), start()
     await asyncio.gather(

@@ -18,7 +18,7 @@ def test_columns_stand_in_proportion_inside_the_plot(values: list[int]) -> None:
     for column, value in zip(chart.columns, values, strict=True):
         assert abs(column.height - HEIGHT * value / top) <= 0.06
         assert abs(column.top + column.height - HEIGHT) <= 0.11
-        assert 0 <= column.left
+        assert column.left >= 0
         assert column.left + column.width <= 100.01
         assert 0 <= column.middle <= 100
     assert (chart.peak.count if chart.peak else 0) == max(values)

@@ -67,9 +67,7 @@ def met(step: Any, *, in_time: bool) -> ClockMet:
 
 
 def missed(step: Any, *, historic: bool = False) -> DeadlineMissed:
-    return DeadlineMissed(
-        complaint_id="c", clock_id="k", step=step, due_at=at(24), missed_at=at(25), historic=historic
-    )
+    return DeadlineMissed(complaint_id="c", clock_id="k", step=step, due_at=at(24), missed_at=at(25), historic=historic)
 
 
 def warned(step: Any) -> DeadlineWarned:
@@ -186,9 +184,12 @@ def test_what_lapsed_before_an_import_is_told_apart() -> None:
 
 def test_two_clocks_of_one_complaint_count_both() -> None:
     second = started("final").model_copy(update={"clock_id": "k2"})
-    assert tally([after([received(), started("final"), second])])[
-        Deadline(date(2025, 3, 4), "phone", "unclassified", "unrouted", "final", "running")
-    ] == 2
+    assert (
+        tally([after([received(), started("final"), second])])[
+            Deadline(date(2025, 3, 4), "phone", "unclassified", "unrouted", "final", "running")
+        ]
+        == 2
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """A clock starts once, a step is met once, warned of once, missed once, whatever comes in whatever order."""
 
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.sla.domain.clock import Facts, Step, Watch, begin, fire, settle
+from services.sla.domain.policy import Policies
 from services.sla.packs import load
 from shared.events import (
     ClockMet,
@@ -65,16 +67,17 @@ def closed(at: datetime) -> ComplaintClosed:
 class Desk:
     """Applies events as a consumer does, and fires what is due as an engine does; keeps what is published."""
 
-    def __init__(self) -> None:
+    def __init__(self, policies: Policies = POLICIES) -> None:
+        self.policies = policies
         self.watch = Watch(ID)
         self.published: list[Event] = []
 
     def hear(self, event: Event, now: datetime = RECEIVED) -> "Desk":
-        self.watch = Watch(ID, self.watch.facts.learn(event), self.watch.clock)
+        self.watch = replace(self.watch, facts=self.watch.facts.learn(event))
         if self.watch.clock is not None:
             self.watch, events = settle(self.watch)
         elif self.watch.facts.received_at is not None:
-            self.watch, events = begin(self.watch, POLICIES, clock_id="clock-1", now=now, grace=GRACE)
+            self.watch, events = begin(self.watch, self.policies, clock_id="clock-1", now=now, grace=GRACE)
         else:
             events = []
         self.published += events
@@ -87,14 +90,7 @@ class Desk:
             moved, events = fire(ID, "clock-1", step, now=now)
             assert self.watch.clock is not None
             steps = tuple(moved if s is step else s for s in self.watch.clock.steps)
-            clock = self.watch.clock
-            self.watch = Watch(
-                ID,
-                self.watch.facts,
-                type(clock)(
-                    clock.id, clock.pack, clock.pack_version, clock.pack_reason, clock.zone, clock.opened_at, steps
-                ),
-            )
+            self.watch = replace(self.watch, clock=replace(self.watch.clock, steps=steps))
             self.published += events
         return self
 
@@ -193,6 +189,16 @@ def test_a_step_is_warned_of_then_missed_then_escalated_each_once() -> None:
     assert (escalated.level, escalated.role, escalated.step) == (1, "supervisor", "acknowledge")
     assert escalated.reason == "deadline_missed"
     assert desk.states["acknowledge"] == "missed"
+
+
+def test_a_step_without_warning_is_missed_when_its_deadline_is_over_and_one_without_escalation_only_recorded() -> None:
+    (pack,) = POLICIES.packs
+    silent = replace(pack, rules=tuple(replace(r, warn=None, escalation=None) for r in pack.rules))
+    desk = Desk(Policies((silent,), silent.id)).hear(received())
+
+    assert desk.engine(DUE["acknowledge"]).told() == []
+    assert desk.engine(DUE["acknowledge"] + timedelta(milliseconds=1)).told() == [("DeadlineMissed", "acknowledge")]
+    assert desk.steps["acknowledge"].escalated_at is None
 
 
 def test_a_clock_set_back_fires_nothing_again() -> None:
