@@ -83,8 +83,9 @@ class Consumer:
         try:
             envelope = decode(message.value)
         except Undecodable as error:
-            # no id of its own: its place and content name it, so that a redelivery is known again
-            digest = blake2b(message.topic.encode() + message.value, digest_size=16).hexdigest()
+            # no id of its own: its topic, key and content name it, so that a redelivery is known again
+            place = f"{message.topic}\x00{message.key}\x00".encode(errors="replace")
+            digest = blake2b(place + message.value, digest_size=16).hexdigest()
             return Arrived(message, f"undecodable-{digest}", None, str(error))
         return Arrived(message, envelope.id, envelope)
 
@@ -98,7 +99,7 @@ class Consumer:
             seen |= set(
                 (await tx.scalars(select(tables.parked.c.event_id).where(tables.parked.c.event_id.in_(ids)))).all()
             )
-            blocked = await parking.blocked(tx, tables, {a.message.key for a in arrived})
+            blocked = await parking.blocked(tx, tables, {a.envelope.subject for a in arrived if a.envelope})
             now = self._clock()
             fresh: list[Envelope] = []
             for one in arrived:

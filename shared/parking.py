@@ -56,7 +56,8 @@ def _column(text: str, length: int | None = 64) -> str:
 async def blocked(tx: AsyncSession, tables: SystemTables, subjects: Collection[str]) -> set[str]:
     """Those of `subjects` that have an event parked and not settled."""
     parked = tables.parked.c
-    found = await tx.scalars(select(parked.subject).where(parked.settled_at.is_(None), parked.subject.in_(subjects)))
+    asked = {_column(s) for s in subjects}
+    found = await tx.scalars(select(parked.subject).where(parked.settled_at.is_(None), parked.subject.in_(asked)))
     return set(found.all())
 
 

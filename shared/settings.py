@@ -1,9 +1,10 @@
 """Settings from the environment (`REDRESS_*`), frozen. Each service adds its own in `services/<name>/settings.py`."""
 
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -14,7 +15,7 @@ class Settings(BaseSettings):
 
     home: Path = Field(Path(".redress"), description="Where the embedded default keeps its data")
     kafka: str | None = Field(None, description="Kafka's bootstrap servers; unset: the in-process bus")
-    kafka_security: dict[str, str] = Field({}, description="Further aiokafka options as JSON (security_protocol, ...)")
+    kafka_security: dict[str, Any] = Field({}, description="Further aiokafka options as JSON (security_protocol, ...)")
     timezone: str = Field("Asia/Hong_Kong", description="The bank's time zone, for days and for what people see")
     languages: tuple[str, ...] = ("zh-Hant", "zh-Hans", "en")
     oidc_issuer: str | None = Field(None, description="The staff directory's issuer; unset: no staff tokens")
@@ -48,7 +49,3 @@ class Settings(BaseSettings):
 
     def sqlite(self, service: str) -> str:
         return f"sqlite+aiosqlite:///{(self.home / f'{service}.db').absolute()}"
-
-
-def secret(value: SecretStr | None) -> str | None:
-    return value.get_secret_value() if value else None

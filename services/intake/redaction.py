@@ -15,6 +15,7 @@ _ANY_WIDE = re.compile("[０-９＠＋－．（）]")
 _EMAIL = re.compile(r"[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+", re.ASCII)
 _DIGIT = re.compile(r"\d")
 _NOT_DIGITS = re.compile(r"\D")
+_DIGITS = re.compile(r"\d+")
 _AREA_CODE = re.compile(r"\(\d{2,4}\)")
 _CURRENCY_BEFORE = re.compile(r"(?:HKD|USD|CNY|RMB|TWD|MOP|GBP|EUR|[$£€¥]|[幣币]|港元)\s?\Z", re.IGNORECASE)
 _CURRENCY_AFTER = re.compile(r"\s?(?:[元圓圆蚊塊块萬万億亿]|HKD|USD|CNY|RMB|dollars?|yuan)", re.IGNORECASE)
@@ -34,7 +35,7 @@ def redact(text: str, personal: Iterable[str] = ()) -> str:
 
     `personal` are values to take out literally, whatever they look like (names, numbers the complainant gave).
     """
-    if _ANY_WIDE.search(text):
+    if not text.isascii() and _ANY_WIDE.search(text):
         text = text.translate(_WIDE)
     if "@" in text:
         text = _EMAIL.sub("[email]", text)
@@ -58,7 +59,7 @@ def _without(text: str, value: str) -> str:
     if value.casefold() in text.casefold():
         text = re.sub(re.escape(value), "[person]", text, flags=re.IGNORECASE)
     digits = _NOT_DIGITS.sub("", value)
-    if len(digits) >= 7 and digits in _NOT_DIGITS.sub("", text):  # the same number written with other separators
+    if len(digits) >= 7 and digits in "".join(_DIGITS.findall(text)):  # the same number written with other separators
         text = re.sub(r"\+?" + r"[ ().-]{0,2}".join(digits), "[person]", text)
     return text
 

@@ -9,8 +9,8 @@ from sqlalchemy import Column, LargeBinary, MetaData, Numeric, String, Text, or_
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlmodel import Field, SQLModel
 
-from shared.db import SystemTables, UtcDateTime
-from shared.db.bulk import bulk_insert
+from shared.db import Pending, SystemTables, UtcDateTime
+from shared.db.bulk import Insert, any_known
 
 metadata = MetaData()
 tables = SystemTables(metadata)
@@ -86,19 +86,19 @@ async def priors(
     connection: AsyncConnection, submission_keys: Collection[str], ref_keys: Collection[str]
 ) -> Sequence[Any]:
     """Complaints already taken under one of these keys."""
+    if not await any_known(connection, _table, {"submission_key": submission_keys, "channel_ref_key": ref_keys}):
+        return ()  # nearly always, and far cheaper to find out than the rows are to load
     conditions = []
     if submission_keys:
         conditions.append(_table.c.submission_key.in_(submission_keys))
     if ref_keys:
         conditions.append(_table.c.channel_ref_key.in_(ref_keys))
-    if not conditions:
-        return ()
     return (await connection.execute(select(*_PRIOR).where(or_(*conditions)))).all()
 
 
-async def insert(connection: AsyncConnection, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Insert complaints, each a tuple in the order of `COLUMNS`."""
-    await bulk_insert(connection, _table, COLUMNS, rows)
+def insert(pending: Pending, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Insert complaints, each a tuple in the order of `COLUMNS`, when the unit of work is written."""
+    pending.inserts.append(Insert(_table, COLUMNS, rows))
 
 
 async def complaint(tx: AsyncSession, id: str) -> Complaint | None:

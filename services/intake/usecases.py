@@ -161,7 +161,7 @@ class Desk:
                 for key in (one.submission_key, one.channel_ref_key):
                     if key:
                         known[key] = (one.fingerprint, replace(one.receipt, replayed=True))
-        await store.insert(connection, rows)
+        store.insert(pending, rows)
         return results
 
     async def receive(

@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from services.routing import store, usecases
@@ -45,6 +45,7 @@ def _rulebook(request: Request) -> Rulebook:
 
 
 Rules = Annotated[Rulebook, Depends(_rulebook)]
+ComplaintId = Annotated[str, Path(max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
 
 
 class RedressOut(BaseModel):
@@ -203,7 +204,7 @@ async def cases(
     responses=documented(CaseNotFound),
 )
 async def case(
-    complaint_id: str,
+    complaint_id: ComplaintId,
     response: Response,
     tx: Tx,
     clock: ClockDep,
@@ -228,7 +229,7 @@ async def case(
     responses=documented(CaseNotFound, VerbNotAllowed, NotAssignee, PreconditionFailed, CloseIncomplete),
 )
 async def step(
-    complaint_id: str,
+    complaint_id: ComplaintId,
     verb: Verb,
     response: Response,
     tx: Tx,

@@ -20,32 +20,25 @@ def handler(rulebook: Rulebook, clock: Clock) -> Handle:
 
     async def handle(tx: AsyncSession, events: Sequence[Envelope]) -> None:
         ids = {e.subject for e in events}
-        cases = await store.cases(tx, ids)
+        cases = await store.cases(tx, ids, locked=True)
         early = await store.early_escalations(tx, ids)
+        kept = set(early)
         for event in events:
             id = event.subject
             with trace.following(event, service="routing"):
                 match event.data:
                     case ComplaintReceived() as received if id not in cases:
                         cases[id] = usecases.open_case(tx, received, rulebook, now=clock())
-                        if id in early:
-                            _raise(cases[id], early[id].level, early[id].role)
+                        if (waited := early.pop(id, None)) is not None:
+                            usecases.escalate(tx, cases[id], waited.level, waited.role, now=clock())
+                            if id in kept:
+                                await tx.delete(waited)
                     case ComplaintEscalated() as escalated if id in cases:
-                        _raise(cases[id], escalated.level, escalated.role)
+                        usecases.escalate(tx, cases[id], escalated.level, escalated.role, now=clock())
                     case ComplaintEscalated() as escalated:
-                        known = early.get(id)
-                        if known is None:
-                            early[id] = store.EarlyEscalation(
-                                complaint_id=id, level=escalated.level, role=escalated.role
-                            )
-                            tx.add(early[id])
-                        elif escalated.level > known.level:
+                        known = early.setdefault(id, store.EarlyEscalation(complaint_id=id, level=0, role=""))
+                        if escalated.level > known.level:
                             known.level, known.role = escalated.level, escalated.role
+        tx.add_all(early.values())
 
     return handle
-
-
-def _raise(case: store.ComplaintCase, level: int, role: str) -> None:
-    if level > case.escalation_level:
-        case.escalation_level, case.escalation_role = level, role
-        case.version += 1

@@ -84,20 +84,16 @@ class EarlyEscalation(Base, table=True):
     role: str = Field(max_length=20)
 
 
-async def cases(tx: AsyncSession, ids: Collection[str]) -> dict[str, ComplaintCase]:
-    return {c.complaint_id: c for c in await tx.scalars(select(ComplaintCase).where(table.c.complaint_id.in_(ids)))}
+async def cases(tx: AsyncSession, ids: Collection[str], *, locked: bool = False) -> dict[str, ComplaintCase]:
+    """Those of `ids` that have a case; `locked`: kept from others until the unit of work ends, in one order always."""
+    query = select(ComplaintCase).where(table.c.complaint_id.in_(ids)).order_by(table.c.complaint_id)
+    return {c.complaint_id: c for c in await tx.scalars(query.with_for_update() if locked else query)}
 
 
 async def early_escalations(tx: AsyncSession, ids: Collection[str]) -> dict[str, EarlyEscalation]:
     early: Any = EarlyEscalation.__table__  # type: ignore[attr-defined]
     found = await tx.scalars(select(EarlyEscalation).where(early.c.complaint_id.in_(ids)))
     return {e.complaint_id: e for e in found}
-
-
-async def locked(tx: AsyncSession, complaint_id: str) -> ComplaintCase | None:
-    """The case, kept from others until the unit of work ends, so that of two officers one comes first."""
-    query = select(ComplaintCase).where(table.c.complaint_id == complaint_id).with_for_update()
-    return (await tx.scalars(query)).first()
 
 
 async def page(

@@ -85,9 +85,24 @@ def open_case(tx: AsyncSession, received: ComplaintReceived, rulebook: Rulebook,
         ComplaintRouted(complaint_id=id, department=routing.department, reason=routing.reason, routed_at=now),
         now=now,
     )
-    detail = {"department": routing.department, "category": found.category, "rulebook": rulebook.version}
+    detail = {
+        "department": routing.department,
+        "reason": routing.reason,
+        "category": found.category,
+        "severity": found.severity,
+        "rules": found.rule_ids,
+        "rulebook": rulebook.version,
+    }
     audit.add(tx, "system", "case.opened", id, now=now, detail=detail)
     return case
+
+
+def escalate(tx: AsyncSession, case: ComplaintCase, level: int, role: str, *, now: datetime) -> None:
+    """Note on the case that it was escalated. Escalations may come out of order: a case never steps down by itself."""
+    if level > case.escalation_level:
+        case.escalation_level, case.escalation_role = level, role
+        case.version += 1
+        audit.add(tx, "system", "case.escalated", case.complaint_id, now=now, detail={"level": level, "role": role})
 
 
 async def take(
@@ -104,7 +119,7 @@ async def take(
 
     Raises CaseNotFound, PreconditionFailed, and what `domain.take` raises.
     """
-    row = await store.locked(tx, complaint_id)
+    row = (await store.cases(tx, [complaint_id], locked=True)).get(complaint_id)
     if row is None:
         raise CaseNotFound("No case has this complaint id.")
     if version is not None and version != row.version:

@@ -1,10 +1,11 @@
 """SLA's routes: parse, call a use case, return."""
 
+import re
 from datetime import date, datetime
 from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import APIRouter, Depends, Path, Query, Request
-from pydantic import AwareDatetime, BaseModel, Field, PlainSerializer, WithJsonSchema
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from services.sla.domain.clock import State, Step, Watch
 from services.sla.domain.policy import (
@@ -16,14 +17,12 @@ from services.sla.domain.policy import (
     Policies,
     Rule,
     StartEvent,
-    UncountableTime,
     Unit,
 )
 from services.sla.store import OpenStep
 from services.sla.usecases import views
-from services.sla.usecases.views import ClockNotFound, CursorInvalid, Planned
+from services.sla.usecases.views import AT_RISK_CURSOR, ClockNotFound, Planned
 from shared.clock import rfc3339
-from shared.errors import FieldError
 from shared.events import StepName
 from shared.security.principal import Role
 from shared.web.access import allow
@@ -38,11 +37,9 @@ Moment = Annotated[
     PlainSerializer(rfc3339, return_type=str),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
-_CODE = r"^[A-Za-z0-9._-]{1,100}$"
+_CODE = r"^[A-Za-z0-9._-]{1,64}$"
+_NEXT = "`next` of the page before; none for the first"
 PageSize = Annotated[int, Query(ge=1, le=200, description="How many items a page has at most")]
-Cursor = Annotated[
-    str | None, Query(pattern=r"^[A-Za-z0-9._:-]{1,200}$", description="`next` of the page before; none for the first")
-]
 Item = TypeVar("Item")
 
 
@@ -129,8 +126,22 @@ class OpenStepOut(BaseModel):
     assignee: str | None
 
 
+def _text(value: object) -> object:
+    """Pydantic takes numbers, and digits in quotes, for seconds since 1970; here a time is written out."""
+    if not isinstance(value, str) or not _WRITTEN_OUT.match(value):
+        raise ValueError("is no RFC 3339 time between 1970 and 2199")
+    return value
+
+
+_WRITTEN_OUT = re.compile(r"(19[7-9]\d|2[01]\d\d)-")
+
+
 class SimulateIn(BaseModel):
-    received_at: AwareDatetime = Field(examples=["2026-02-28T23:59:59+08:00"])
+    received_at: Annotated[
+        AwareDatetime,
+        BeforeValidator(_text),
+        Field(examples=["2026-02-28T23:59:59+08:00"], json_schema_extra={"pattern": f"^{_WRITTEN_OUT.pattern}"}),
+    ]
     jurisdiction: Annotated[
         str | None,
         Field(pattern=r"^[a-z]{2}(-[a-z0-9]+){0,3}$", max_length=40, description="Missing: the bank's default pack"),
@@ -196,20 +207,20 @@ async def clocks(
     state: Annotated[State | None, Query(description="Those that have a step in this state")] = None,
     step: Annotated[StepName | None, Query(description="Those that have this step; with `state`, in it")] = None,
     limit: PageSize = 50,
-    cursor: Cursor = None,
+    cursor: Annotated[str | None, Query(pattern=_CODE, description=_NEXT)] = None,
 ) -> PageOut[ClockOut]:
     """Clocks, the newest complaints first."""
     found, following = await views.clocks(session, state=state, step=step, cursor=cursor, limit=limit)
     return PageOut[ClockOut](items=[_clock(w) for w in found], next=following)
 
 
-@router.get("/at-risk", tags=["clocks"], responses=documented(CursorInvalid))
+@router.get("/at-risk", tags=["clocks"], responses=documented())
 async def at_risk(
     session: Reading,
     now: ClockDep,
     department: Annotated[str | None, Query(pattern=_CODE)] = None,
     limit: PageSize = 50,
-    cursor: Cursor = None,
+    cursor: Annotated[str | None, Query(pattern=AT_RISK_CURSOR, description=_NEXT)] = None,
 ) -> PageOut[OpenStepOut]:
     """Steps not yet taken, the least time left first, late ones before all; lapsed deadlines of imports left out."""
     found, following = await views.at_risk(session, department=department, cursor=cursor, limit=limit)
@@ -217,13 +228,10 @@ async def at_risk(
     return PageOut[OpenStepOut](items=[_open_step(o, moment) for o in found], next=following)
 
 
-@router.post("/simulate", tags=["policies"], responses=documented(UncountableTime))
+@router.post("/simulate", tags=["policies"], responses=documented())
 async def simulate(body: SimulateIn, policies: PoliciesDep) -> SimulationOut:
     """Every deadline that a complaint received at this moment would get, by which rule, and how it is counted."""
-    try:
-        plan = views.simulate(policies, body.received_at, body.jurisdiction)
-    except UncountableTime as error:
-        raise UncountableTime(errors=(FieldError("/received_at", error.detail, error.code),)) from None
+    plan = views.simulate(policies, body.received_at, body.jurisdiction)
     return SimulationOut(
         pack=plan.pack.id,
         pack_version=plan.pack.version,

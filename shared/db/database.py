@@ -10,6 +10,7 @@ import asyncpg
 from sqlalchemy import event, exc, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.util import await_only
 
 from shared.db.pending import Pending
 from shared.db.tables import SystemTables
@@ -155,6 +156,7 @@ def _sqlite(url: str, pool_size: int) -> AsyncEngine:
     def _(connection: Any) -> None:
         # IMMEDIATE: a transaction that will write takes the lock at once, else two readers that both turn writer fail.
         writes = connection.get_execution_options().get("redress_write")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        # straight to the driver: one trip to its thread, where a cursor of SQLAlchemy's takes three
+        await_only(connection.connection.driver_connection.execute("BEGIN IMMEDIATE" if writes else "BEGIN"))
 
     return engine

@@ -65,6 +65,7 @@ class GroupCommit(Generic[Item, Result]):
                 self._arrived.clear()
                 await self._arrived.wait()
                 continue
+            await self._fill()
             group = [self._queue.popleft() for _ in range(min(len(self._queue), self._max_group))]
             try:
                 await self._commit(group, retry=True)
@@ -73,6 +74,14 @@ class GroupCommit(Generic[Item, Result]):
                 raise
             except Exception as error:  # nothing may end the writer; the requests get their answer
                 _fail(group, error)
+
+    async def _fill(self) -> None:
+        """Let in what has arrived already: as long as each turn of the event loop brings more, the group is not full.
+        This costs the first of them less than it saves the last, and a lone request waits one turn."""
+        seen = 0
+        while seen < len(self._queue) < self._max_group:
+            seen = len(self._queue)
+            await asyncio.sleep(0)
 
     async def _commit(self, group: list[tuple[Item, asyncio.Future[Result]]], *, retry: bool) -> None:
         try:

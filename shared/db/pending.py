@@ -5,6 +5,7 @@ of a service share, the head of the audit chain, is locked for the shortest time
 """
 
 import hashlib
+import sqlite3
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -13,10 +14,12 @@ from sqlalchemy import Connection, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from shared.clock import rfc3339
-from shared.db.bulk import bulk_insert
+from shared.db.bulk import Insert, driver, in_one_hop, insert_here, insert_there
 from shared.db.tables import SystemTables
 
 GENESIS = "0" * 64
+_OUTBOX = ("event_id", "key", "type", "payload", "created_at")
+_AUDIT = ("seq", "at", "actor", "action", "subject", "detail", "hash")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,31 +51,47 @@ class AuditEntry:
 
 @dataclass(slots=True)
 class Pending:
-    """Gathered during one unit of work."""
+    """Gathered during one unit of work. `inserts` are rows of the service's own, written before all else."""
 
+    inserts: list[Insert] = field(default_factory=list)
     events: list[OutboxRow] = field(default_factory=list)
     audit: list[AuditEntry] = field(default_factory=list)
 
     async def write(self, connection: AsyncConnection, tables: SystemTables) -> None:
         """Write what was gathered into the open transaction of `connection`."""
+        inserts = [one for one in self.inserts if one.rows]
         if self.events:
             rows = [(e.event_id, e.key, e.type, e.payload, e.created_at) for e in self.events]
-            await bulk_insert(connection, tables.outbox, ("event_id", "key", "type", "payload", "created_at"), rows)
-        if self.audit:
-            await self._chain(connection, tables)
+            inserts.append(Insert(tables.outbox, _OUTBOX, rows))
+        if not inserts and not self.audit:
+            return
+        dialect = connection.dialect
+        if dialect.name == "sqlite":
 
-    async def _chain(self, connection: AsyncConnection, tables: SystemTables) -> None:
-        head = tables.audit_head
-        found = (await connection.execute(select(head.c.seq, head.c.hash).with_for_update())).one()
-        seq, previous = int(found.seq), str(found.hash)
+            def all_of_it(raw: sqlite3.Connection) -> None:
+                insert_here(raw, dialect, inserts)
+                if self.audit:
+                    links = self._chain(tables, *raw.execute("SELECT seq, hash FROM audit_head").fetchone())
+                    insert_here(raw, dialect, [links])
+                    raw.execute("UPDATE audit_head SET seq = ?, hash = ?", (links.rows[-1][0], links.rows[-1][-1]))
+
+            await in_one_hop(connection, all_of_it)
+            return
+        raw = await driver(connection)
+        await insert_there(raw, dialect, inserts)
+        if self.audit:
+            links = self._chain(tables, *await raw.fetchrow("SELECT seq, hash FROM audit_head FOR UPDATE"))
+            await insert_there(raw, dialect, [links])
+            await raw.execute("UPDATE audit_head SET seq = $1, hash = $2", links.rows[-1][0], links.rows[-1][-1])
+
+    def _chain(self, tables: SystemTables, seq: int, previous: str) -> Insert:
+        """The entries as rows, linked to the head (`seq`, `previous`)."""
         rows = []
         for entry in self.audit:
             seq += 1
             previous = entry.hash(seq, previous)
             rows.append((seq, entry.at, entry.actor, entry.action, entry.subject, entry.detail, previous))
-        columns = ("seq", "at", "actor", "action", "subject", "detail", "hash")
-        await bulk_insert(connection, tables.audit, columns, rows)
-        await connection.execute(head.update().values(seq=seq, hash=previous))
+        return Insert(tables.audit, _AUDIT, rows)
 
 
 def pending(tx: AsyncSession) -> Pending:

@@ -38,7 +38,7 @@ async def test_kafka_away_intake_takes_complaints_and_tells_the_age_of_what_wait
 ) -> None:
     before = await truth.count(cluster_databases)
     batch = load.complaints(int(scale.outage * _RATE), rng, series=f"kafka-{rng.randrange(1 << 32)}")
-    await until_quiet(cluster_databases)
+    await _quiet(cluster_databases)
     kafka, intake = cluster_site.cluster.kafka, cluster_site.cluster.children["intake"].pid
     async with Channels(cluster_site.url("intake"), cluster_site.tokens["channels"], rng) as channels:
         await asyncio.to_thread(kafka.stop)
@@ -102,7 +102,7 @@ async def test_postgresql_away_answers_503_and_leaves_nothing_half_written(
     assert cluster_site.dead() == []
 
 
-async def until_quiet(databases: dict[str, Database]) -> None:
+async def _quiet(databases: dict[str, Database]) -> None:
     found, _ = await truth.settled(databases, within=60)
     assert found.differences == []
 

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import pairwise
 from math import ceil, floor, log10
 
 HEIGHT = 168  # pixels of the plot; the width is the reader's, so everything across is in percent
-_SPARSE = 4  # labels below a column chart that fit a telephone
-_DENSE = 12
+_LABELS = 3  # below a column chart, as many as fit a telephone; where there is room, one more between each two
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +50,15 @@ def columns(items: Sequence[tuple[str, str, int]]) -> Columns:
     ticks = [Tick(value, HEIGHT - HEIGHT * value / top_value) for value in range(0, top_value + 1, step)]
     slot = 100 / max(len(items), 1)
     gap = 0.2 if len(items) <= 62 else 0.0
-    always, wide = _spread(len(items), _SPARSE), _spread(len(items), _DENSE)
+    always = _spread(len(items), _LABELS)
+    wide = {(a + b) // 2 for a, b in pairwise(always)}
     found = []
     for i, (key, label, count) in enumerate(items):
         height = HEIGHT * count / top_value
         width = round(slot * (1 - gap), 3)
         middle = round((i + 0.5) * slot, 3)
         # the outermost labels would stick out of the plot if they stood in the middle below a narrow column
-        narrow = len(items) > _SPARSE
+        narrow = len(items) > _LABELS
         anchor = "start" if narrow and i == 0 else "end" if narrow and i == len(items) - 1 else "middle"
         if anchor != "middle":
             middle = 0.0 if anchor == "start" else 100.0
@@ -80,11 +81,11 @@ def scale(largest: int) -> tuple[int, int]:
     return ceil(largest / step) * step, step
 
 
-def _spread(length: int, most: int) -> set[int]:
+def _spread(length: int, most: int) -> list[int]:
     """At most `most` indexes, evenly spread, with the first and the last."""
     if length <= most:
-        return set(range(length))
-    return {round(i * (length - 1) / (most - 1)) for i in range(most)}
+        return list(range(length))
+    return [round(i * (length - 1) / (most - 1)) for i in range(most)]
 
 
 def days(counts: dict[str, int], since: date, until: date) -> list[tuple[date, int]]:

@@ -1,8 +1,8 @@
-// Keeps the dashboard up to date: the totals every two seconds, the charts when they have changed, at most every ten.
+// Keeps the dashboard up to date: the totals every two seconds, the charts when they have changed, at most every five.
 "use strict";
 (() => {
   const every = 2000;
-  const chartsEvery = 10000;
+  const chartsEvery = 5000;
   const numbers = new Intl.NumberFormat(document.documentElement.lang);
   const stale = document.getElementById("stale");
   let shown = null;

@@ -9,23 +9,20 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.sla import store
 from services.sla.domain.clock import State, Step, Watch
-from services.sla.domain.policy import Count, Pack, Policies, Rule, count, warn_at
+from services.sla.domain.policy import TICK, Count, Pack, Policies, Rule, count, warn_at
 from services.sla.store import OpenStep
-from shared.clock import rfc3339
-from shared.errors import FieldError, Invalid, NotFound
+from shared.errors import NotFound
 from shared.events import StepName
+
+AT_RISK_CURSOR = r"^\d{1,13}_[A-Za-z0-9._-]{1,64}_(acknowledge|interim|final)$"
+"""A deadline in milliseconds since 1970, the complaint and the step."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class ClockNotFound(NotFound):
     """No clock runs for this complaint, or none yet."""
 
     code = "clock_not_found"
-
-
-class CursorInvalid(Invalid):
-    """A cursor is what an earlier page gave as `next`."""
-
-    code = "cursor_invalid"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +60,7 @@ async def clocks(
 async def at_risk(
     session: AsyncSession, *, department: str | None, cursor: str | None, limit: int
 ) -> tuple[Sequence[OpenStep], str | None]:
-    """A page of open steps, the least time left first. Raises CursorInvalid."""
+    """A page of open steps, the least time left first; `cursor` fits AT_RISK_CURSOR."""
     after = _place(cursor) if cursor else None
     found = await store.at_risk(session, department=department, after=after, limit=limit + 1)
     return found[:limit], _cursor(found[limit - 1]) if len(found) > limit else None
@@ -87,13 +84,10 @@ def recount(watch: Watch, step: Step) -> Count:
 
 
 def _cursor(last: OpenStep) -> str:
-    return f"{rfc3339(last.step.due_at)}_{last.complaint_id}_{last.step.name}"
+    return f"{(last.step.due_at - _EPOCH) // TICK}_{last.complaint_id}_{last.step.name}"
 
 
 def _place(cursor: str) -> tuple[datetime, str, str]:
-    try:
-        due_at, rest = cursor.split("_", 1)
-        complaint_id, step = rest.rsplit("_", 1)
-        return datetime.fromisoformat(due_at).astimezone(UTC), complaint_id, step
-    except (ValueError, OverflowError):
-        raise CursorInvalid(errors=(FieldError("cursor", "is not what an earlier page gave"),)) from None
+    millis, rest = cursor.split("_", 1)
+    complaint_id, step = rest.rsplit("_", 1)
+    return _EPOCH + int(millis) * TICK, complaint_id, step
