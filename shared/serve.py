@@ -1,6 +1,7 @@
 """How an HTTP process is run: uvicorn's settings in one place, and a garbage collector that keeps out of the way."""
 
 import gc
+import signal
 from collections.abc import Callable
 from typing import Any
 
@@ -49,9 +50,15 @@ def server(app: str | Callable[..., Any], *, host: str, port: int) -> Server:
     )
 
 
+def _end(*_: object) -> None:
+    """Being asked to stop, and having stopped, is no failure."""
+    raise SystemExit(0)
+
+
 def serve(app: str | Callable[..., Any], *, host: str = "127.0.0.1", port: int = 8000) -> None:
     """Serve `app` until SIGTERM or Ctrl-C, then answer what has begun. Raises SystemExit where it cannot start."""
     served = server(app, host=host, port=port)
+    signal.signal(signal.SIGTERM, _end)  # uvicorn raises the signal again when it has stopped
     try:
         served.run()
     except KeyboardInterrupt:  # uvicorn has stopped cleanly by then, and raises the signal again

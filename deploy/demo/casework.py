@@ -23,7 +23,6 @@ _HOLDING = timedelta(days=27)
 _STUCK = 0.05
 """The share of cases that lie about, whatever their age: no desk is without them."""
 
-
 _TOLD_BY = {
     "claim": "assigned_at",
     "acknowledge": "acknowledged_at",
@@ -31,6 +30,7 @@ _TOLD_BY = {
     "resolve": "resolved_at",
     "close": "closed_at",
 }
+"""The field of a case that tells that a verb was done."""
 
 
 @dataclass(frozen=True, slots=True)

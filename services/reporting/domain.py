@@ -104,7 +104,17 @@ class Deadline(NamedTuple):
     result: str
 
 
-Cell = Volume | Deadline
+class Margin(NamedTuple):
+    """A cell of the counters of one dimension by itself, from which figures of all complaints of a period are read
+    without going through every combination: `dimension` is channel, category, department or outcome, and `code` its
+    value; or it is `deadline`, and `code` is `<step>/<result>`."""
+
+    dimension: str
+    day: date
+    code: str
+
+
+Cell = Volume | Deadline | Margin
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +126,11 @@ class Selection:
     channel: str | None = None
     category: str | None = None
     department: str | None = None
+
+    @property
+    def narrowed(self) -> bool:
+        """Whether more is asked than a period."""
+        return any(code is not None for code in (self.channel, self.category, self.department))
 
     def __post_init__(self) -> None:
         if self.since and self.until and self.since > self.until:
@@ -190,13 +205,24 @@ def _step(fact: Fact, clock_id: str, step: str, result: str) -> Fact:
 
 
 def cells(fact: Fact) -> Iterator[Cell]:
-    """Where `fact` counts: nowhere until its receipt is known, then in one cell of volume and one for each deadline."""
+    """Where `fact` counts: nowhere until its receipt is known; then in one cell of volume and one for each deadline,
+    and in the margins of both."""
     if fact.day is None or fact.channel is None:
         return
-    category, department = fact.category or UNCLASSIFIED, fact.department or UNROUTED
-    yield Volume(fact.day, fact.channel, category, department, fact.outcome or OPEN)
+    place = Volume(
+        fact.day,
+        fact.channel,
+        fact.category or UNCLASSIFIED,
+        fact.department or UNROUTED,
+        fact.outcome or OPEN,
+    )
+    yield place
+    for dimension in ("channel", "category", "department", "outcome"):
+        yield Margin(dimension, fact.day, getattr(place, dimension))
     for key, result in fact.steps.items():
-        yield Deadline(fact.day, fact.channel, category, department, key.rpartition("/")[2], result)
+        step = key.rpartition("/")[2]
+        yield Deadline(fact.day, place.channel, place.category, place.department, step, result)
+        yield Margin("deadline", fact.day, f"{step}/{result}")
 
 
 def tally(facts: Iterable[Fact]) -> Counter[Cell]:

@@ -2,7 +2,7 @@
 fall into."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Literal
 
@@ -10,7 +10,7 @@ from sqlalchemy import Select, Table, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.reporting.domain import MISSED, OPEN, Selection
-from services.reporting.store import deadlines, volume
+from services.reporting.store import deadlines, margins, volume
 
 Kind = Literal["day", "month", "channel", "category", "department", "outcome"]
 
@@ -65,31 +65,27 @@ async def agree(session: AsyncSession) -> None:
 
 async def totals(session: AsyncSession, selection: Selection, *, today: date) -> Totals:
     """The headline figures of `selection`; `today` is the present day in the bank's zone."""
-    count = volume.c["count"]
-    is_open = volume.c.outcome == OPEN
-    period = await session.execute(
-        _where(volume, select(_sum(count), _sum(count).filter(is_open)), selection),
+    by_outcome = await _counts(session, "outcome", selection)
+    this_day = replace(selection, since=today, until=today)
+    on_day = await _counts(session, "outcome", this_day)
+    results = await deadline_results(session, selection)
+    return Totals(
+        total=sum(by_outcome.values()),
+        today=sum(on_day.values()),
+        open=by_outcome.get(OPEN, 0),
+        missed=sum(counts.get(MISSED, 0) for counts in results.values()),
+        on=today,
     )
-    total, open_ = period.one()
-    one_day = Selection(today, today, selection.channel, selection.category, selection.department)
-    on_day = (await session.execute(_where(volume, select(_sum(count)), one_day))).scalar_one()
-    late = _where(deadlines, select(_sum(deadlines.c["count"])), selection).where(deadlines.c.result == MISSED)
-    missed = (await session.execute(late)).scalar_one()
-    return Totals(int(total or 0), int(on_day or 0), int(open_ or 0), int(missed or 0), today)
 
 
 async def volumes(session: AsyncSession, by: Kind, selection: Selection) -> list[Count]:
     """Complaints by one dimension; by time in order, else the largest first. What is nought is left out."""
-    column = volume.c["day" if by == "month" else by]
-    query = _where(volume, select(column, _sum(volume.c["count"])), selection).group_by(column)
-    rows = (await session.execute(query)).all()
-    if by == "day":
-        found = [Count(day.isoformat(), int(n)) for day, n in sorted(rows) if n]
-    elif by == "month":
-        found = by_month([Count(day.isoformat(), int(n)) for day, n in sorted(rows) if n])
-    else:
-        found = sorted((Count(key, int(n)) for key, n in rows if n), key=lambda c: (-c.count, c.key))
-    return found
+    if by in ("day", "month"):
+        counts = await _counts(session, "day", selection)
+        days = [Count(day.isoformat(), n) for day, n in sorted(counts.items())]
+        return by_month(days) if by == "month" else days
+    counts = await _counts(session, by, selection)
+    return sorted((Count(key, n) for key, n in counts.items()), key=lambda c: (-c.count, c.key))
 
 
 def by_month(days: Sequence[Count]) -> list[Count]:
@@ -103,17 +99,37 @@ def by_month(days: Sequence[Count]) -> list[Count]:
 
 async def deadline_results(session: AsyncSession, selection: Selection) -> dict[str, dict[str, int]]:
     """What became of deadlines: `{step: {result: count}}`. What is nought is left out."""
-    columns = deadlines.c.step, deadlines.c.result
-    query = _where(deadlines, select(*columns, _sum(deadlines.c["count"])), selection).group_by(*columns)
-    found: dict[str, dict[str, int]] = {}
-    for step, result, n in (await session.execute(query)).all():
+    if selection.narrowed:
+        columns = deadlines.c.step, deadlines.c.result
+        query = _where(deadlines, select(*columns, _sum(deadlines)), selection).group_by(*columns)
+        rows = [(step, result, n) for step, result, n in (await session.execute(query)).all()]
+    else:
+        query = _where(margins, select(margins.c.code, _sum(margins)), selection).group_by(margins.c.code)
+        found = (await session.execute(query.where(margins.c.dimension == "deadline"))).all()
+        rows = [(*code.split("/"), n) for code, n in found]
+    results: dict[str, dict[str, int]] = {}
+    for step, result, n in rows:
         if n:
-            found.setdefault(step, {})[result] = int(n)
-    return found
+            results.setdefault(step, {})[result] = int(n)
+    return results
 
 
-def _sum(column: Any) -> Any:
-    return func.sum(column)
+async def _counts(session: AsyncSession, by: str, selection: Selection) -> dict[Any, int]:
+    """Complaints by a column of `volume`; without a narrower choice than a period, from the margins, which are few."""
+    if selection.narrowed:
+        column: Any = volume.c[by]
+        query = _where(volume, select(column, _sum(volume)), selection)
+    else:
+        # every complaint is once in each dimension's margin, so by day any of them will do
+        column = margins.c.day if by == "day" else margins.c.code
+        query = _where(margins, select(column, _sum(margins)), selection)
+        query = query.where(margins.c.dimension == ("outcome" if by == "day" else by))
+    rows = (await session.execute(query.group_by(column))).all()
+    return {key: int(n) for key, n in rows if n}
+
+
+def _sum(table: Table) -> Any:
+    return func.sum(table.c["count"])
 
 
 def _where(table: Table, query: Select[Any], selection: Selection) -> Select[Any]:

@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel
 
-from services.reporting.domain import Cell, Deadline, Fact, Volume
+from services.reporting.domain import Cell, Deadline, Fact, Margin, Volume
 from shared.db import SystemTables, UtcDateTime
 
 metadata = MetaData()
@@ -89,9 +89,23 @@ class DeadlineCount(Base, table=True):
     count: int = _count()
 
 
+class MarginCount(Base, table=True):
+    """How many complaints, or deadlines, are in one cell of a single dimension (`domain.Margin`)."""
+
+    __tablename__ = "margin"
+    __table_args__ = {"sqlite_with_rowid": False}
+
+    dimension: str = Field(primary_key=True, max_length=20)
+    day: date = Field(primary_key=True)
+    code: str = Field(primary_key=True, max_length=64)
+    count: int = _count()
+
+
 facts: Table = ComplaintFact.__table__  # type: ignore[attr-defined]
 volume: Table = VolumeCount.__table__  # type: ignore[attr-defined]
 deadlines: Table = DeadlineCount.__table__  # type: ignore[attr-defined]
+margins: Table = MarginCount.__table__  # type: ignore[attr-defined]
+COUNTERS: dict[type[Cell], Table] = {Volume: volume, Deadline: deadlines, Margin: margins}
 
 _FIELDS = tuple(f.name for f in fields(Fact))
 
@@ -119,9 +133,10 @@ async def save(tx: AsyncSession, changed: Sequence[Fact]) -> None:
 
 async def move(tx: AsyncSession, changes: Mapping[Cell, int]) -> None:
     """Move the counters, cells in order: two that count at the same time never wait for each other in a circle."""
-    for kind, table in ((Volume, volume), (Deadline, deadlines)):
-        rows = [{**cell._asdict(), "count": by} for cell, by in sorted(changes.items()) if isinstance(cell, kind)]
-        if rows:
+    for kind, table in COUNTERS.items():
+        moved = sorted((cell, by) for cell, by in changes.items() if isinstance(cell, kind))
+        if moved:
+            rows = [{**cell._asdict(), "count": by} for cell, by in moved]
             statement = _insert(tx, table)
             added = {"count": table.c["count"] + statement.excluded["count"]}
             await tx.execute(statement.on_conflict_do_update(index_elements=[*table.primary_key], set_=added), rows)

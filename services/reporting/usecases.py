@@ -14,7 +14,7 @@ from shared.cloudevents import Envelope
 async def record(tx: AsyncSession, events: Sequence[Envelope], zone: ZoneInfo) -> None:
     """Bring facts and counters up to date with `events`; days are those of `zone`.
 
-    Five statements at most, however many events there are.
+    Six statements at most, however many events there are.
     """
     before = await store.hold(tx, {event.subject for event in events})
     after = dict(before)

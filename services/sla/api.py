@@ -104,7 +104,8 @@ class ClockOut(BaseModel):
 
     complaint_id: str
     clock_id: str
-    received_at: Moment
+    received_at: Moment = Field(description="When the clock began to count")
+    opened_at: Moment = Field(description="When this service heard of the complaint and began to watch it")
     imported: bool
     department: str | None
     assignee: str | None
@@ -254,6 +255,7 @@ def _clock(watch: Watch) -> ClockOut:
         complaint_id=watch.complaint_id,
         clock_id=clock.id,
         received_at=facts.received_at,
+        opened_at=clock.opened_at,
         imported=facts.imported,
         department=facts.department,
         assignee=facts.assignee,

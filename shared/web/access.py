@@ -4,6 +4,7 @@ Every route declares its access by `Depends(allow(...))` or is listed as public;
 one does not.
 """
 
+import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 
@@ -27,6 +28,7 @@ class Authenticator:
     def __init__(self, keys: KeyRing, staff: StaffTokens | None) -> None:
         self.keys = keys
         self.staff = staff
+        self._asking: dict[str, asyncio.Task[Principal]] = {}
 
     async def principal(self, request: Request) -> Principal:
         """Who calls. Raises Unauthenticated, or Unavailable when that can't be found out now."""
@@ -35,10 +37,20 @@ class Authenticator:
         if found is not None:
             return found
         if token.startswith(PREFIX):
-            return await self.keys.check(token)
+            return await self._check_once(token)
         if self.staff is not None:
             return await self.staff.check(token)
         raise Unauthenticated("The key is unknown, expired or revoked.")
+
+
+    async def _check_once(self, token: str) -> Principal:
+        """Requests that come while a key is being looked up share the answer: else, each time a busy channel's key is
+        to be checked anew, all its requests at once would crowd out everybody else at the database."""
+        task = self._asking.get(token)
+        if task is None:
+            task = self._asking[token] = asyncio.create_task(self.keys.check(token))
+            task.add_done_callback(lambda done: self._asking.pop(token) and (done.cancelled() or done.exception()))
+        return await asyncio.shield(task)
 
 
 def bearer(request: Request) -> str:

@@ -24,7 +24,7 @@ async def test_a_complaint_opens_a_case_and_tells_its_type_then_its_department(r
         "phone",
         "credit_card",
         "north_weir",
-        "2026-11-02T09:00:00.000Z",
+        "2026-11-02T09:00:00Z",
     )
     assert (case["amount"], case["currency"], case["desired_outcome"]) == ("120.5", "HKD", "Refund of the fee")
     assert case["next_steps"] == ["claim", "acknowledge"]

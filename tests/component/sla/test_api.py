@@ -62,6 +62,7 @@ async def test_a_clock_shows_rule_count_and_state_of_every_step(web: Any, sla: A
     assert found["pack_version"] == "2023-01-06"
     assert "covers jurisdiction hk" in found["pack_reason"]
     assert (found["received_at"], found["department"]) == ("2026-03-01T02:00:00.000Z", "cards")
+    assert found["opened_at"] == "2026-03-01T02:00:00.000Z"
     acknowledge, interim, final = found["steps"]
     assert [s["state"] for s in found["steps"]] == ["met_late", "missed", "running"]
     assert acknowledge["due_at"] == "2026-03-08T15:59:59.999Z"

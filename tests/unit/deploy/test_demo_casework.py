@@ -28,6 +28,7 @@ from shared.events import Outcome
 
 UNTIL = datetime(2026, 3, 5, 10, tzinfo=UTC)
 DAY = timedelta(days=1)
+VERBS = ["claim", "acknowledge", "respond", "resolve", "close"]
 QUICK = Patience(first=0.001, longest=0.005, total=0.2)
 
 Life = tuple[DemoComplaint, tuple[Move, ...]]
@@ -56,9 +57,8 @@ def test_steps_follow_one_another_and_none_lies_in_the_future(seed: int, days: i
         times = [one.received_at, *(move.at for move in moves), until]
         assert all(earlier < later for earlier, later in pairwise(times))
         assert moves == plan(one, until=until)
-        assert [m.verb for m in moves if m.facts.get("final", True)] == [
-            "claim", "acknowledge", "respond", "resolve", "close",
-        ][: len({m.verb for m in moves if m.facts.get("final", True)})]  # fmt: skip
+        verbs = [move.verb for move in moves if move.facts.get("final", True)]
+        assert verbs == VERBS[: len(verbs)]
 
 
 def test_more_time_only_adds_steps(lives: list[Life]) -> None:
@@ -81,10 +81,10 @@ def test_most_old_ones_are_closed_and_about_a_tenth_is_open(lives: list[Life]) -
 
 def test_acknowledged_within_a_week_and_answered_mostly_within_a_month(lives: list[Life]) -> None:
     acknowledged = [days for life in lives if (days := _days(life, "acknowledge")) is not None]
-    assert 1 <= min(acknowledged)
+    assert min(acknowledged) >= 1
     assert max(acknowledged) <= 7
     answered = [days for life in lives if (days := _days(life, "respond")) is not None]
-    assert 5 <= min(answered)
+    assert min(answered) >= 5
     assert 45 < max(answered) < 57
     assert 10 < median(answered) < 22
     late = [days for days in answered if days > 30]

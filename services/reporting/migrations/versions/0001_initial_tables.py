@@ -107,6 +107,15 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_inbox_seen_at"), ["seen_at"], unique=False)
 
     op.create_table(
+        "margin",
+        sa.Column("dimension", sa.String(length=20), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("code", sa.String(length=64), nullable=False),
+        sa.Column("count", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.PrimaryKeyConstraint("dimension", "day", "code"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "outbox",
         sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("event_id", sa.String(length=36), nullable=False),
@@ -174,6 +183,7 @@ def downgrade() -> None:
         batch_op.drop_index("outbox_key")
 
     op.drop_table("outbox")
+    op.drop_table("margin")
     with op.batch_alter_table("inbox", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_inbox_seen_at"))
 
