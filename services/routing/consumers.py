@@ -16,29 +16,34 @@ HANDLED = frozenset((ComplaintReceived.type, ComplaintEscalated.type))
 
 
 def handler(rulebook: Rulebook, clock: Clock) -> Handle:
-    """The function that applies events. An escalation may come before the complaint that it speaks of."""
+    """The function that applies events. An escalation may come before the complaint that it speaks of: it then waits
+    in `early_escalation`, or in memory where both are in one batch."""
 
     async def handle(tx: AsyncSession, events: Sequence[Envelope]) -> None:
         ids = {e.subject for e in events}
         cases = await store.cases(tx, ids, locked=True)
         early = await store.early_escalations(tx, ids)
         kept = set(early)
+        opened: dict[str, store.Row] = {}
         for event in events:
             id = event.subject
             with trace.following(event, service="routing"):
                 match event.data:
-                    case ComplaintReceived() as received if id not in cases:
-                        cases[id] = usecases.open_case(tx, received, rulebook, now=clock())
-                        if (waited := early.pop(id, None)) is not None:
-                            usecases.escalate(tx, cases[id], waited.level, waited.role, now=clock())
-                            if id in kept:
-                                await tx.delete(waited)
+                    case ComplaintReceived() as received if id not in cases and id not in opened:
+                        opened[id] = usecases.open_case(tx, received, rulebook, now=clock())
                     case ComplaintEscalated() as escalated if id in cases:
                         usecases.escalate(tx, cases[id], escalated.level, escalated.role, now=clock())
                     case ComplaintEscalated() as escalated:
                         known = early.setdefault(id, store.EarlyEscalation(complaint_id=id, level=0, role=""))
                         if escalated.level > known.level:
                             known.level, known.role = escalated.level, escalated.role
-        tx.add_all(early.values())
+        for id, waited in early.items():
+            if id in opened:
+                opened[id] |= usecases.escalation(tx, id, waited.level, waited.role, now=clock())
+                if id in kept:
+                    await tx.delete(waited)
+            else:
+                tx.add(waited)
+        await store.insert(tx, list(opened.values()))
 
     return handle

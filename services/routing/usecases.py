@@ -39,13 +39,14 @@ from shared.events import (
 )
 
 
-def open_case(tx: AsyncSession, received: ComplaintReceived, rulebook: Rulebook, *, now: datetime) -> ComplaintCase:
-    """Classify a complaint, give it to a department and open its case. The caller knows that there is none yet."""
+def open_case(tx: AsyncSession, received: ComplaintReceived, rulebook: Rulebook, *, now: datetime) -> store.Row:
+    """Classify a complaint, give it to a department and open its case. The caller knows that there is none yet, and
+    inserts the row."""
     found = rulebook.classify(
         received.narrative, product=received.product, language=received.language, channel=received.channel
     )
     routing = rulebook.route(found, channel=received.channel)
-    case = ComplaintCase(
+    row: store.Row = dict(
         complaint_id=received.complaint_id,
         version=1,
         reference=received.reference,
@@ -67,8 +68,9 @@ def open_case(tx: AsyncSession, received: ComplaintReceived, rulebook: Rulebook,
         currency=received.currency,
         desired_outcome=received.desired_outcome,
         imported=received.imported,
+        escalation_level=0,
+        escalation_role=None,
     )
-    tx.add(case)
     id = received.complaint_id
     classified = ComplaintClassified(
         complaint_id=id,
@@ -94,15 +96,21 @@ def open_case(tx: AsyncSession, received: ComplaintReceived, rulebook: Rulebook,
         "rulebook": rulebook.version,
     }
     audit.add(tx, "system", "case.opened", id, now=now, detail=detail)
-    return case
+    return row
 
 
 def escalate(tx: AsyncSession, case: ComplaintCase, level: int, role: str, *, now: datetime) -> None:
-    """Note on the case that it was escalated. Escalations may come out of order: a case never steps down by itself."""
+    """Note on a case that it was escalated. Escalations may come out of order: a case never steps down by itself."""
     if level > case.escalation_level:
-        case.escalation_level, case.escalation_role = level, role
+        for name, value in escalation(tx, case.complaint_id, level, role, now=now).items():
+            setattr(case, name, value)
         case.version += 1
-        audit.add(tx, "system", "case.escalated", case.complaint_id, now=now, detail={"level": level, "role": role})
+
+
+def escalation(tx: AsyncSession, complaint_id: str, level: int, role: str, *, now: datetime) -> store.Row:
+    """What an escalation changes in a case's row."""
+    audit.add(tx, "system", "case.escalated", complaint_id, now=now, detail={"level": level, "role": role})
+    return {"escalation_level": level, "escalation_role": role}
 
 
 async def take(

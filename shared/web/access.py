@@ -42,14 +42,13 @@ class Authenticator:
             return await self.staff.check(token)
         raise Unauthenticated("The key is unknown, expired or revoked.")
 
-
     async def _check_once(self, token: str) -> Principal:
         """Requests that come while a key is being looked up share the answer: else, each time a busy channel's key is
         to be checked anew, all its requests at once would crowd out everybody else at the database."""
         task = self._asking.get(token)
         if task is None:
             task = self._asking[token] = asyncio.create_task(self.keys.check(token))
-            task.add_done_callback(lambda done: self._asking.pop(token) and (done.cancelled() or done.exception()))
+            task.add_done_callback(lambda _: self._asking.pop(token))
         return await asyncio.shield(task)
 
 
