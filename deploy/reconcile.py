@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from sqlalchemy import Column, Table, func, select
+from sqlalchemy import Column, func, select
 from sqlalchemy.sql.expression import ColumnElement
 
 from deploy.registry import SERVICES
 from services.intake.store import Complaint, Progress
 from services.reporting import store as reporting
-from services.reporting.domain import Cell, Deadline, Fact, Volume, tally
+from services.reporting.domain import Cell, Fact, tally
 from services.routing import store as routing
 from services.sla import store as sla
 from shared import audit, parking
@@ -125,18 +125,13 @@ async def _counter_total(db: Database) -> int:
 
 async def _figures(found: Findings, db: Database) -> None:
     """Each counter must say what counting its complaints one by one says."""
-    counters: tuple[tuple[type[Volume] | type[Deadline], Table], ...] = (
-        (Volume, reporting.volume),
-        (Deadline, reporting.deadlines),
-    )
     async with db.reading() as session:
         columns = [reporting.facts.c[f.name] for f in fields(Fact)]
         wanted = tally(Fact(*row) for row in (await session.execute(select(*columns))).all())
         told: Counter[Cell] = Counter()
-        for kind, table in counters:
+        for kind, table in reporting.COUNTERS.items():
             cell = [table.c[name] for name in kind._fields]
-            for *values, number in (await session.execute(select(*cell, table.c["count"]))).all():
-                told[kind(*values)] += number
+            told.update({kind(*values): n for *values, n in await session.execute(select(*cell, table.c["count"]))})
     wrong = [cell for cell in {*wanted, *told} if wanted[cell] != told[cell]]
     if wrong:
         names = sorted("/".join(map(str, cell)) for cell in wrong)

@@ -99,6 +99,13 @@ async def insert(tx: AsyncSession, rows: Sequence[Row]) -> None:
         await tx.execute(table.insert(), rows)
 
 
+async def overtaken(tx: AsyncSession, limit: int) -> Sequence[EarlyEscalation]:
+    """Escalations that still wait although their case is open by now."""
+    early: Any = EarlyEscalation.__table__  # type: ignore[attr-defined]
+    query = select(EarlyEscalation).join(table, table.c.complaint_id == early.c.complaint_id)
+    return (await tx.scalars(query.order_by(early.c.complaint_id).limit(limit))).all()
+
+
 async def early_escalations(tx: AsyncSession, ids: Collection[str]) -> dict[str, EarlyEscalation]:
     early: Any = EarlyEscalation.__table__  # type: ignore[attr-defined]
     found = await tx.scalars(select(EarlyEscalation).where(early.c.complaint_id.in_(ids)))

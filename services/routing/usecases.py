@@ -46,31 +46,31 @@ def open_case(tx: AsyncSession, received: ComplaintReceived, rulebook: Rulebook,
         received.narrative, product=received.product, language=received.language, channel=received.channel
     )
     routing = rulebook.route(found, channel=received.channel)
-    row: store.Row = dict(
-        complaint_id=received.complaint_id,
-        version=1,
-        reference=received.reference,
-        channel=received.channel,
-        received_at=received.received_at,
-        sort_key=f"{rfc3339(received.received_at)}|{received.complaint_id}",
-        state=State.ROUTED,
-        department=routing.department,
-        routing_reason=routing.reason[:500],
-        category=found.category,
-        severity=found.severity,
-        confidence=found.confidence,
-        rules=orjson.dumps(found.rule_ids).decode(),
-        narrative=received.narrative,
-        product=found.product or received.product,
-        branch=received.branch,
-        language=found.language,
-        amount=received.amount,
-        currency=received.currency,
-        desired_outcome=received.desired_outcome,
-        imported=received.imported,
-        escalation_level=0,
-        escalation_role=None,
-    )
+    row: store.Row = {
+        "complaint_id": received.complaint_id,
+        "version": 1,
+        "reference": received.reference,
+        "channel": received.channel,
+        "received_at": received.received_at,
+        "sort_key": f"{rfc3339(received.received_at)}|{received.complaint_id}",
+        "state": State.ROUTED,
+        "department": routing.department,
+        "routing_reason": routing.reason[:500],
+        "category": found.category,
+        "severity": found.severity,
+        "confidence": found.confidence,
+        "rules": orjson.dumps(found.rule_ids).decode(),
+        "narrative": received.narrative,
+        "product": found.product or received.product,
+        "branch": received.branch,
+        "language": found.language,
+        "amount": received.amount,
+        "currency": received.currency,
+        "desired_outcome": received.desired_outcome,
+        "imported": received.imported,
+        "escalation_level": 0,
+        "escalation_role": None,
+    }
     id = received.complaint_id
     classified = ComplaintClassified(
         complaint_id=id,
@@ -105,6 +105,20 @@ def escalate(tx: AsyncSession, case: ComplaintCase, level: int, role: str, *, no
         for name, value in escalation(tx, case.complaint_id, level, role, now=now).items():
             setattr(case, name, value)
         case.version += 1
+
+
+async def catch_up(tx: AsyncSession, *, now: datetime, limit: int = 500) -> int:
+    """Note escalations that still wait although their case is open; returns how many.
+
+    Two workers may hear of one complaint at the same moment, one that it was received and the other that it was
+    escalated; neither then sees what the other is about to commit.
+    """
+    waiting = await store.overtaken(tx, limit)
+    cases = await store.cases(tx, [w.complaint_id for w in waiting], locked=True)
+    for one in waiting:
+        escalate(tx, cases[one.complaint_id], one.level, one.role, now=now)
+        await tx.delete(one)
+    return len(waiting)
 
 
 def escalation(tx: AsyncSession, complaint_id: str, level: int, role: str, *, now: datetime) -> store.Row:

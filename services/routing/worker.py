@@ -1,21 +1,27 @@
 """Routing's background process."""
 
-from services.routing import classifier, consumers
+from services.routing import classifier, consumers, usecases
 from services.routing.settings import RoutingSettings
 from shared.bus import Bus
 from shared.clock import Clock, utcnow
 from shared.db import Database
-from shared.worker import Consumes, Worker
+from shared.worker import Consumes, Timer, Worker
 
 
 def create_worker(settings: RoutingSettings, db: Database, bus: Bus, *, clock: Clock = utcnow) -> Worker:
     """Opens a case for each complaint; relays routing's events. Raises BadRegister."""
     handle = consumers.handler(classifier.load(settings.routing_registers), clock)
+
+    async def catch_up() -> None:
+        async with db.transaction() as tx:
+            await usecases.catch_up(tx, now=clock())
+
     return Worker(
         db,
         bus,
         clock,
         consumes=Consumes(("intake", "sla"), consumers.HANDLED, handle),
+        timers=[Timer("early-escalations", 60, catch_up)],
         retention_days=settings.retention_days,
         max_parked=settings.max_parked,
     )

@@ -20,6 +20,7 @@ from shared.bus import Handler, Message, waves
 
 log = structlog.get_logger()
 _RETRY_AT_MOST = 2.0  # seconds
+_ANSWER_AT_MOST = 10.0  # seconds that a message may wait for its acknowledgement before it counts as not taken
 
 
 class KafkaBus:
@@ -36,7 +37,10 @@ class KafkaBus:
         self._subscriptions: list[tuple[str, tuple[str, ...], Handler]] = []
         self._producer: AIOKafkaProducer | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        self._stopping = False
+        self._closing: set[asyncio.Task[None]] = set()
         self._reasons: dict[str, str] = {}
+        self._failures: dict[str, int] = {}
         self._lag: dict[str, dict[str, int]] = {}
 
     def subscribe(self, group: str, topics: Sequence[str], handler: Handler) -> None:
@@ -44,13 +48,18 @@ class KafkaBus:
 
     async def start(self) -> None:
         """Begin consuming. Does not wait for the broker: it may be down now and come later."""
+        self._stopping = False
         self._tasks = [asyncio.create_task(self._consume(*s), name=f"consume-{s[0]}") for s in self._subscriptions]
 
     async def stop(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._stopping = True
+        left = set(self._tasks)
+        while left:  # once is not enough: aiokafka, and wait_for until Python 3.12, now and then swallow a cancellation
+            for task in left:
+                task.cancel()
+            _, left = await asyncio.wait(left, timeout=1)
         self._tasks = []
+        await asyncio.gather(*self._closing)
         await self._drop_producer()
 
     async def publish(self, messages: Sequence[Message]) -> list[bool]:
@@ -60,14 +69,11 @@ class KafkaBus:
             failed: set[str] = set()
             for wave in waves(messages):
                 sending = [i for i in wave if messages[i].key not in failed]
-                results = await asyncio.gather(
-                    *(self._send(producer, messages[i]) for i in sending), return_exceptions=True
-                )
-                for i, result in zip(sending, results, strict=True):
-                    taken[i] = not isinstance(result, BaseException)
-                    if isinstance(result, BaseException):
+                for i, error in zip(sending, await self._send(producer, [messages[i] for i in sending]), strict=True):
+                    taken[i] = error is None
+                    if error is not None:
                         failed.add(messages[i].key)
-                        self._reasons["producer"] = type(result).__name__
+                        self._reasons["producer"] = type(error).__name__
             if failed:
                 await self._drop_producer()  # an idempotent producer may not be usable after a failure
             else:
@@ -77,8 +83,24 @@ class KafkaBus:
             await self._drop_producer()
         return taken
 
+    async def _send(self, producer: AIOKafkaProducer, messages: Sequence[Message]) -> list[BaseException | None]:
+        """Send `messages`, no two of one key; for each, None once it is acknowledged, else why it is not.
+
+        aiokafka itself would wait for ever: its idempotent producer retries until the broker is back.
+        """
+        if not messages:
+            return []
+        tasks = [asyncio.create_task(self._send_one(producer, m)) for m in messages]
+        try:
+            await asyncio.wait(tasks, timeout=_ANSWER_AT_MOST)
+        finally:
+            for task in tasks:
+                task.cancel()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        return [TimeoutError() if isinstance(r, asyncio.CancelledError) else r for r in results]
+
     @staticmethod
-    async def _send(producer: AIOKafkaProducer, message: Message) -> None:
+    async def _send_one(producer: AIOKafkaProducer, message: Message) -> None:
         sent = await producer.send(
             message.topic,
             message.value,
@@ -110,12 +132,22 @@ class KafkaBus:
         producer, self._producer = self._producer, None
         if producer is not None:
             with contextlib.suppress(Exception):
-                await asyncio.wait_for(producer.stop(), 5)
+                await asyncio.wait_for(self._abandon(producer), 15)
+
+    @staticmethod
+    async def _abandon(producer: AIOKafkaProducer) -> None:
+        """Stop `producer` without flushing: what was not taken is sent again by whoever wanted it published.
+
+        Its own `stop` flushes, so it waits for a broker that is away; cut short, it leaves its sender running, which
+        would publish stale messages once the broker is back.
+        """
+        producer._closed = True
+        await producer._sender.close()
+        await producer.client.close()
 
     async def _consume(self, group: str, topics: tuple[str, ...], handler: Handler) -> None:
         """Consume for ever; after any failure begin again at the last committed offset."""
-        pause = 0.1
-        while True:
+        while not self._stopping:
             consumer = AIOKafkaConsumer(
                 *topics,
                 **self._common,
@@ -129,22 +161,21 @@ class KafkaBus:
             )
             try:
                 await consumer.start()
-                self._reasons.pop(group, None)
-                pause = 0.1
                 await self._poll(consumer, group, handler)
-            except asyncio.CancelledError:
-                await self._quietly_stop(consumer)
-                raise
             except Exception as error:  # rather begin again than skip
                 self._reasons[group] = type(error).__name__
                 log.warning("bus.consumer_restarts", group=group, error=type(error).__name__)
-            await self._quietly_stop(consumer)
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, _RETRY_AT_MOST)
+            finally:  # shielded, so that a cancellation in between leaves no connection open
+                closing = asyncio.create_task(self._quietly_stop(consumer))
+                self._closing.add(closing)
+                closing.add_done_callback(self._closing.discard)
+                await asyncio.shield(closing)
+            failures = self._failures[group] = self._failures.get(group, 0) + 1
+            await asyncio.sleep(min(0.05 * 2.0 ** min(failures, 10), _RETRY_AT_MOST))
 
     async def _poll(self, consumer: AIOKafkaConsumer, group: str, handler: Handler) -> None:
         measured = 0.0
-        while True:
+        while not self._stopping:
             found: dict[TopicPartition, list[Any]] = await consumer.getmany(timeout_ms=500, max_records=self._batch)
             batch = [
                 Message(
@@ -162,6 +193,8 @@ class KafkaBus:
                     await consumer.commit({tp: records[-1].offset + 1 for tp, records in found.items()})
                 except (CommitFailedError, IllegalGenerationError, UnknownMemberIdError, RebalanceInProgressError):
                     log.info("bus.rebalanced", group=group)  # somebody else gets them again; the inbox knows them
+            self._reasons.pop(group, None)
+            self._failures.pop(group, None)
             if time.monotonic() - measured > 1:
                 measured = time.monotonic()
                 await self._measure(consumer, group)

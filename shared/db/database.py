@@ -12,6 +12,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.util import await_only
 
+from shared.db.bulk import driver
 from shared.db.pending import Pending
 from shared.db.tables import SystemTables
 from shared.errors import Unavailable
@@ -67,13 +68,7 @@ class Database:
             # SQLite has one writer: a fair queue here beats busy-waiting on the file's lock.
             self._writer: asyncio.Lock | None = asyncio.Lock()
         else:
-            self.engine = create_async_engine(
-                url,
-                pool_size=pool_size,
-                max_overflow=0,
-                pool_timeout=5,
-                connect_args={"timeout": 5, "command_timeout": 15},
-            )
+            self.engine = _postgres(url, pool_size)
             self._writer = None
         self._writing = self.engine.execution_options(redress_write=True)
 
@@ -115,7 +110,7 @@ class Database:
         """Write events and audit entries into the open transaction, and tell the relay of other processes."""
         await gathered.write(connection, self.tables)
         if gathered.events and not self.is_sqlite:
-            await connection.exec_driver_sql(f"NOTIFY {OUTBOX_CHANNEL}")
+            await (await driver(connection)).execute(f"NOTIFY {OUTBOX_CHANNEL}")
 
     def wake(self) -> None:
         for waker in self.wakers:
@@ -139,6 +134,20 @@ class Database:
             if is_outage(error):
                 raise Unavailable("The database is away; send the request again.") from error
             raise
+
+
+def _postgres(url: str, pool_size: int) -> AsyncEngine:
+    limits = {"timeout": 5, "command_timeout": 15}
+    engine = create_async_engine(url, pool_size=pool_size, max_overflow=0, pool_timeout=5, connect_args=limits)
+
+    @event.listens_for(engine.sync_engine, "checkout")
+    def _(connection: Any, _record: Any, _proxy: Any) -> None:
+        # Costs no round trip, unlike a ping: the driver has noticed when the server closed the connection. Without it
+        # the first request after each outage would be refused on a connection from before.
+        if connection.driver_connection.is_closed():
+            raise exc.InvalidatePoolError
+
+    return engine
 
 
 def _sqlite(url: str, pool_size: int) -> AsyncEngine:

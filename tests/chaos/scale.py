@@ -14,11 +14,12 @@ SEED = int(os.environ.get("REDRESS_CHAOS_SEED") or secrets.randbelow(1_000_000))
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """`outage` in seconds."""
+    """`cases`: how many of the complaints officers see through to the end. `outage` in seconds."""
 
     complaints: int
+    cases: int
     kills: int
     outage: float
 
 
-SCALE = Scale(5_000, 24, 60) if LONG else Scale(400, 8, 12)
+SCALE = Scale(5_000, 250, 24, 60) if LONG else Scale(400, 20, 8, 12)

@@ -1,16 +1,20 @@
 """Whatever is killed, whenever: every complaint is kept once, and every effect happens once."""
 
+import asyncio
 import json
 import random
+from collections import deque
 
 import pytest
 
 from shared.db import Database
 from tests.chaos import load, storm, truth
-from tests.chaos.load import Channels, Told
+from tests.chaos.casework import WHOLE_LIFE, Officer
+from tests.chaos.load import Channels, Complaint, Told
 from tests.chaos.scale import Scale
 from tests.chaos.sites import ClusterSite, DeskSite, Site
 from tests.chaos.storm import Storm
+from tests.chaos.waiting import until
 
 _ALWAYS = ("kafka", "postgres", "intake", "intake-worker")
 
@@ -38,12 +42,17 @@ async def _survives(
 ) -> None:
     before = await truth.count(databases)
     batch = load.complaints(scale.complaints, rng, series=f"crash-{rng.randrange(1 << 32)}")
+    officer, chosen = Officer(site), rng.sample(batch, scale.cases)
+    closed_before = await truth.closed(databases)
     async with Channels(site.url("intake"), site.tokens["channels"], rng) as channels:
-        raged = await storm.rage(site, channels, batch, victims, rng)
         told = channels.told
+        casework = asyncio.create_task(_work(officer, told, sorted(chosen, key=batch.index)))
+        raged = await storm.rage(site, channels, batch, victims, rng)
+        await casework
     found, waited = await truth.settled(databases, within=90)
-    _say(raged, told, waited)
+    _say(raged, told, officer, waited)
     assert told.wrong == []
+    assert officer.wrong == []
     assert raged.fell == [], "only what was killed may end; all else waits and goes on"
     answered = [json.loads(body) for body in told.answers.values()]
     assert len(answered) == scale.complaints
@@ -51,9 +60,26 @@ async def _survives(
     assert found.differences == []
     assert (await truth.count(databases) - before).differing(scale.complaints) == {}
     assert await truth.kept(databases["intake"], [a["id"] for a in answered]) == scale.complaints
+    assert len(officer.closed) == scale.cases
+    closed = await truth.closed(databases)
+    assert {where: n - closed_before[where] for where, n in closed.items()} == dict.fromkeys(closed, scale.cases)
 
 
-def _say(raged: Storm, told: Told, waited: float) -> None:
+async def _work(officer: Officer, told: Told, chosen: list[Complaint]) -> None:
+    """Take each of `chosen` through its whole life as soon as it is taken in, a few at once."""
+    waiting = deque(chosen)
+
+    async def one_after_the_other() -> None:
+        while waiting:
+            one = waiting.popleft()
+            await until(lambda: one.key in told.answers, within=900, what=one.key)
+            await officer.work(json.loads(told.answers[one.key])["id"], *WHOLE_LIFE)
+
+    await asyncio.gather(*(one_after_the_other() for _ in range(4)))
+
+
+def _say(raged: Storm, told: Told, officer: Officer, waited: float) -> None:
     """Shown with `-s`, and by pytest when the test fails."""
     print(f"killed {raged.kills.total()}: {dict(raged.kills)}; {told.taken} complaints in {raged.seconds:.1f} s")
     print(f"tries that failed: {told.retries.total()}: {dict(told.retries)}; drained {waited:.1f} s after the last")
+    print(f"{len(officer.closed)} cases closed, tries that failed: {dict(officer.retries)}")

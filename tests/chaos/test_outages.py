@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from shared.db import Database
+from shared.events import TOPICS
 from tests.chaos import load, truth
 from tests.chaos.load import Channels, Complaint
 from tests.chaos.scale import Scale
@@ -84,6 +85,7 @@ async def test_postgresql_away_answers_503_and_leaves_nothing_half_written(
             finally:
                 await asyncio.to_thread(postgres.start)
             returned = time.monotonic()
+            first = {name: (await _get(cluster_site.url(name), "/health/ready")).status_code for name in TOPICS}
             await channels.finished()
             recovered = time.monotonic() - returned
         for response, seconds in refused:
@@ -92,6 +94,7 @@ async def test_postgresql_away_answers_503_and_leaves_nothing_half_written(
         assert health.status_code == 503
         assert "retry-after" in health.headers
         assert [c["code"] for c in health.json()["causes"]] == ["database_away"]
+        assert set(first.values()) == {200}, "the first request after its return is served, by whichever service"
         assert channels.told.wrong == []
         assert len(channels.told.answers) == len(part)
         print(f"tries that failed: {dict(channels.told.retries)}; all taken {recovered:.1f} s after its return")

@@ -60,10 +60,26 @@ async def count(databases: Mapping[str, Database]) -> Counts:
     return Counts(**{name: await number(databases[db], query) for name, (db, query) in _QUERIES.items()})
 
 
+async def closed(databases: Mapping[str, Database]) -> dict[str, int]:
+    """How many complaints have come to their end, as each service knows it and as routing has told it."""
+    found = {
+        "cases": await number(databases["routing"], "SELECT count(*) FROM complaint_case WHERE state = 'closed'"),
+        "progress": await number(databases["intake"], "SELECT count(*) FROM progress WHERE status = 'closed'"),
+        "clocks": await number(databases["sla"], "SELECT count(*) FROM clock WHERE closed_at IS NOT NULL"),
+        "facts": await number(
+            databases["reporting"], "SELECT count(*) FROM complaint_fact WHERE closed_at IS NOT NULL"
+        ),
+        "final steps": await number(
+            databases["sla"], "SELECT count(*) FROM step WHERE name = 'final' AND state = 'met'"
+        ),
+    }
+    for step in ("assigned", "acknowledged", "responded", "resolved", "closed"):
+        found[step] = await number(databases["routing"], _OUTBOX.format(f"complaint.{step}"))
+    return found
+
+
 async def settled(databases: Mapping[str, Database], *, within: float) -> tuple[Findings, float]:
     """What `redress reconcile` finds once nothing is in flight any more, and how many seconds that took."""
-    for db in databases.values():
-        await db.engine.dispose()  # its connections may be to a server that was killed since
     began = time.monotonic()
     await wait_until_drained(databases, within)
     waited = time.monotonic() - began

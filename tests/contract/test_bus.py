@@ -127,11 +127,8 @@ async def test_every_group_gets_everything(kit: Kit, eventually: Any) -> None:
     messages = _some(kit.topics[0], 60) + _some(kit.topics[1], 30, keys=5)
     await _send(bus, messages)
 
-    wanted = _by_key(messages)
     for seen in (first, second, third):
-        assert await eventually(lambda s=seen: s.by_key == wanted, within=20), seen.by_key
-    arrived = {(m.topic, m.key, m.value) for m in first.messages}
-    assert arrived == {(m.topic, m.key, m.value) for m in messages}
+        assert await eventually(lambda s=seen: set(s.messages) == set(messages), within=20)
 
 
 async def test_a_group_gets_only_the_topics_it_asked_for(kit: Kit, eventually: Any) -> None:

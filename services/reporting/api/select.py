@@ -4,7 +4,7 @@ from datetime import date, datetime
 from typing import Annotated
 
 from fastapi import Depends, Query
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, StringConstraints
 
 from services.reporting.domain import Selection
 from shared.security.principal import Role
@@ -16,7 +16,7 @@ READERS = (Role.OFFICER, Role.SUPERVISOR, Role.MANAGER, Role.AUDITOR, Role.ADMIN
 
 _blank_is_none = BeforeValidator(lambda value: None if value == "" else value)  # a form sends its empty fields too
 _Day = Annotated[date | None, _blank_is_none]
-_Code = Annotated[str | None, _blank_is_none, Query(max_length=64)]
+_Code = Annotated[Annotated[str, StringConstraints(max_length=64)] | None, _blank_is_none]
 
 
 def readers() -> Check:

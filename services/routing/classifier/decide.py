@@ -135,9 +135,7 @@ def _fits(route: Route, found: Classification, ids: frozenset[str], channel: str
 
 
 def _reason(route: Route, found: Classification, ids: frozenset[str], channel: str | None) -> str:
-    facts = []
-    if route.category:
-        facts.append(f"category={found.category}")
+    facts = [f"category={found.category}"]
     if route.product:
         facts.append(f"product={found.product}")
     if route.channel:

@@ -81,7 +81,7 @@ async def test_a_pid_file_that_names_a_strangers_process_does_not_keep_it_from_s
     await (await _write(postgres, 1)).close()
     postgres.kill()
     pid_file = postgres.home / "data" / "postmaster.pid"
-    stranger = subprocess.Popen(["sleep", "60"])
+    stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     try:
         pid_file.write_text(pid_file.read_text().replace(pid_file.read_text().splitlines()[0], str(stranger.pid), 1))
         postgres.start()

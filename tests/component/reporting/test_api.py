@@ -1,5 +1,6 @@
 """The figures as JSON: what they count, for whom, and what they say of themselves."""
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -128,3 +129,32 @@ async def test_the_document_of_the_api_names_the_parameters(bench: Any) -> None:
     names = {p["name"] for p in paths["/v1/figures/volumes"]["get"]["parameters"]}
     assert names == {"by", "from", "to", "channel", "category", "department"}
     assert not any("dashboard" in path or "session" in path for path in paths)
+
+
+async def test_narrow_and_wide_questions_agree(bench: Any, told: Any) -> None:
+    """All complaints are counted from the margins, some from the combinations: the parts must make the whole."""
+    for messages in told(200).values():
+        await bench.consumer().process(messages)
+    async with await bench.client("manager") as client:
+
+        async def by(kind: str, **chosen: str) -> Counter[str]:
+            body = (await client.get("/v1/figures/volumes", params={"by": kind, **chosen})).json()
+            return Counter({item["key"]: item["count"] for item in body["items"]})
+
+        async def results(**chosen: str) -> Counter[tuple[str, str]]:
+            body = (await client.get("/v1/figures/deadlines", params=chosen)).json()
+            return Counter(
+                {(item["step"], name): n for item in body["items"] for name, n in item.items() if name != "step" and n}
+            )
+
+        channels = await by("channel")
+        assert channels.total() == 200
+        for kind in ("day", "month", "category", "department", "outcome"):
+            parts: Counter[str] = Counter()
+            for channel in channels:
+                parts += await by(kind, channel=channel)
+            assert parts == await by(kind), kind
+        parts_of_results: Counter[tuple[str, str]] = Counter()
+        for channel in channels:
+            parts_of_results += await results(channel=channel)
+        assert parts_of_results == await results()

@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 from sqlalchemy import event as sqlalchemy_event
 
+from services.routing import usecases
+from services.routing.store import EarlyEscalation
 from shared import audit
 
 
@@ -102,6 +104,21 @@ async def test_an_escalation_that_comes_before_its_complaint_waits_for_it(
     case = await routing.case()
     assert (case["escalation_level"], case["escalation_role"]) == (2, "executive")
     assert await routing.scalar("SELECT count(*) FROM early_escalation") == 0
+
+
+async def test_an_escalation_heard_by_another_worker_at_the_same_moment_is_caught_up_with(
+    routing: Any, make: Any
+) -> None:
+    await routing.hear(make.received(), make.escalated(2))
+    async with routing.db.transaction() as tx:  # what the other worker commits, not having seen the case
+        tx.add(EarlyEscalation(complaint_id=make.received().complaint_id, level=2, role="executive"))
+
+    async with routing.db.transaction() as tx:
+        assert await usecases.catch_up(tx, now=routing.now[0]) == 1
+    assert (await routing.case())["escalation_level"] == 2
+    assert await routing.scalar("SELECT count(*) FROM early_escalation") == 1  # the one whose case is not open yet
+    await routing.hear(make.received(2))
+    assert (await routing.case(2))["escalation_level"] == 1
 
 
 async def test_a_late_escalation_of_a_lower_level_changes_nothing(routing: Any, make: Any) -> None:

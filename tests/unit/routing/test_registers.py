@@ -53,7 +53,7 @@ def test_what_fits_no_route_goes_to_the_complaint_office_and_says_so() -> None:
 def test_the_reason_names_the_rule_and_the_facts_that_fit() -> None:
     routing = RULEBOOK.route(Classification("fees", "normal", 0.9, "en", "credit_card", ()))
     assert routing.department == "cards"
-    assert re.fullmatch(r"rule R\d+: product=credit_card", routing.reason)
+    assert re.fullmatch(r"rule R\d+: category=fees, product=credit_card", routing.reason)
 
 
 def test_misconduct_is_never_judged_by_its_own_department() -> None:

@@ -1,0 +1,282 @@
+"""Yesterday's events still decode. The files in `golden/` were written by hand, one for each event type, and are never
+written anew: a type may get further fields, and its file stays as it was."""
+
+import asyncio
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from aiokafka import AIOKafkaConsumer
+from cloudevents.core.bindings.kafka import KafkaMessage, from_structured_event
+from cloudevents.core.formats.json import JSONFormat
+from pydantic import AwareDatetime
+
+from deploy.infra import install
+from deploy.infra.kafka import Kafka
+from shared import outbox, trace
+from shared.bus import Message
+from shared.bus.kafka import KafkaBus
+from shared.cloudevents import dataschema, decode, encode
+from shared.events import EVENTS, TOPICS, ClockStep, Event
+
+GOLDEN = Path(__file__).parent / "golden"
+COMPLAINT = "01930000-0000-7000-8000-000000000001"
+CLOCK = "01930000-0000-7000-8000-0000000000c1"
+# What could hold who somebody is. `assignee` is a subject in the bank's directory and `customer_ref` a keyed hash.
+PERSONAL = ("name", "phone", "email", "mobile", "address", "customer_no", "identity", "passport", "birth", "account")
+
+
+def _at(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+EXPECTED: dict[str, dict[str, Any]] = {
+    "complaint.received": {
+        "reference": "260305-7T51-DVFS9",
+        "channel": "phone",
+        "narrative": "[person] was charged 120.00 twice; call [phone]. 收費錯誤",
+        "received_at": _at("2026-03-05 02:00:00"),
+        "customer_ref": "0123456789abcdef0123456789abcdef",
+        "language": "en",
+        "jurisdiction": "hk",
+        "branch": "central",
+        "product": "remittance",
+        "amount": Decimal("120.00"),
+        "currency": "HKD",
+        "occurred_at": _at("2026-03-04 10:30:00"),
+        "desired_outcome": "A refund to [person]",
+        "imported": False,
+    },
+    "complaint.classified": {
+        "category": "fees",
+        "severity": "high",
+        "rules": ("fees.double", "words.refund"),
+        "confidence": 0.75,
+        "language": "en",
+        "classified_at": _at("2026-03-05 02:01:00"),
+    },
+    "complaint.routed": {
+        "department": "payments",
+        "reason": "category fees, product remittance",
+        "routed_at": _at("2026-03-05 02:02:00"),
+    },
+    "complaint.assigned": {"assignee": "staff:7f3a", "assigned_at": _at("2026-03-05 02:03:00")},
+    "complaint.acknowledged": {"acknowledged_at": _at("2026-03-05 02:04:00")},
+    "complaint.responded": {"responded_at": _at("2026-03-05 02:05:00"), "final": True},
+    "complaint.resolved": {
+        "outcome": "partly_upheld",
+        "root_cause": "system_failure",
+        "redress_amount": Decimal("60.5"),
+        "redress_currency": "HKD",
+        "resolved_at": _at("2026-03-05 02:06:00"),
+    },
+    "complaint.closed": {"closed_at": _at("2026-03-05 02:07:00")},
+    "clock.started": {
+        "clock_id": CLOCK,
+        "pack": "hk-hkma",
+        "pack_version": "2026.1",
+        "started_at": _at("2026-03-05 02:00:00"),
+        "steps": (
+            ClockStep(name="acknowledge", due_at=_at("2026-03-12 15:59:59"), article="SPM IC-4 4.1"),
+            ClockStep(name="interim", due_at=_at("2026-04-04 15:59:59"), article=None),
+            ClockStep(name="final", due_at=_at("2026-05-04 15:59:59"), article="SPM IC-4 4.3"),
+        ),
+    },
+    "clock.met": {
+        "clock_id": CLOCK,
+        "step": "acknowledge",
+        "due_at": _at("2026-03-12 15:59:59"),
+        "met_at": _at("2026-03-05 02:04:00"),
+        "in_time": True,
+    },
+    "deadline.warned": {
+        "clock_id": CLOCK,
+        "step": "final",
+        "due_at": _at("2026-05-04 15:59:59"),
+        "warned_at": _at("2026-04-27 01:00:00"),
+    },
+    "deadline.missed": {
+        "clock_id": CLOCK,
+        "step": "final",
+        "due_at": _at("2026-05-04 15:59:59"),
+        "missed_at": _at("2026-05-04 16:00:00"),
+        "historic": False,
+    },
+    "complaint.escalated": {
+        "clock_id": CLOCK,
+        "step": "final",
+        "level": 1,
+        "role": "supervisor",
+        "reason": "final response is late",
+        "escalated_at": _at("2026-05-04 16:00:01"),
+    },
+}
+NAMES = sorted(EXPECTED)
+
+
+def _golden(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((GOLDEN / f"com.redress.{name}.v1.json").read_text())
+    return found
+
+
+def test_every_event_has_its_golden_file_and_none_is_left_over() -> None:
+    assert {p.stem for p in GOLDEN.glob("*.json")} == set(EVENTS)
+    assert {f"com.redress.{name}.v1" for name in EXPECTED} == set(EVENTS)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_golden_event_decodes_to_what_it_says(name: str) -> None:
+    body = _golden(name)
+    envelope = decode(json.dumps(body))
+
+    assert envelope.id == body["id"]
+    assert envelope.type == f"com.redress.{name}.v1"
+    assert envelope.source == envelope.data.source == body["source"]
+    assert envelope.subject == COMPLAINT
+    assert envelope.time == datetime.fromisoformat(body["time"])
+    assert envelope.traceparent == body["traceparent"]
+    assert envelope.correlationid == body["correlationid"]
+    assert type(envelope.data) is EVENTS[envelope.type]
+    found = {k: getattr(envelope.data, k) for k in EXPECTED[name]}
+    assert found == EXPECTED[name]
+    assert envelope.data.complaint_id == COMPLAINT
+    assert body["dataschema"] == dataschema(envelope.type)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_fields_that_are_not_known_yet_are_passed_over(name: str) -> None:
+    body = _golden(name)
+    plain = decode(json.dumps(body))
+    body |= {"sampledrate": 3, "partitionkey": "x"}
+    body["data"] |= {"added_later": {"deep": [1]}, "another": None}
+    for step in body["data"].get("steps", []):
+        step["added_later"] = True
+    assert decode(json.dumps(body)) == plain
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_written_today_reads_the_same(name: str) -> None:
+    """Every field of the golden event, and nothing else, is in what we write, whatever shape its value takes."""
+    body = _golden(name)
+    written = json.loads(encode(decode(json.dumps(body))))
+    assert set(written) == set(body)
+    assert {k: v for k, v in written.items() if k not in ("data", "time")} == {
+        k: v for k, v in body.items() if k not in ("data", "time")
+    }
+    assert written["time"] == body["time"]
+    assert set(written["data"]) == set(body["data"])
+    assert decode(json.dumps(written)).data == decode(json.dumps(body)).data
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_golden_event_fits_the_schema_that_is_published(name: str) -> None:
+    schema = EVENTS[f"com.redress.{name}.v1"].model_json_schema(mode="validation")
+    jsonschema.Draft202012Validator.check_schema(schema)
+    checker = jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker())
+    checker.validate(_golden(name)["data"])
+    for field in EXPECTED[name]:
+        broken = _golden(name)["data"] | {field: [{"not": "this"}]}
+        assert not checker.is_valid(broken), field
+    written = json.loads(encode(decode(json.dumps(_golden(name)))))["data"]
+    as_written = EVENTS[f"com.redress.{name}.v1"].model_json_schema(mode="serialization")
+    jsonschema.Draft202012Validator(as_written).validate(written)
+
+
+@pytest.mark.parametrize("event", EVENTS.values(), ids=lambda e: e.type)
+def test_no_event_has_a_field_for_who_somebody_is(event: type[Event]) -> None:
+    schema = event.model_json_schema()
+    fields = set(schema["properties"])
+    for inner in schema.get("$defs", {}).values():
+        # a step of a clock has a name of its own
+        fields |= set(inner.get("properties", {})) - ({"name"} if inner["title"] == "ClockStep" else set())
+    assert not [f for f in fields for word in PERSONAL if word in f.split("_")]
+
+
+@pytest.mark.parametrize("event", EVENTS.values(), ids=lambda e: e.type)
+def test_every_time_in_an_event_is_aware(event: type[Event]) -> None:
+    for name, field in event.model_fields.items():
+        if name.endswith("_at"):
+            assert "AwareDatetime" in str(field.annotation), name
+    assert AwareDatetime is not None
+
+
+def test_every_source_has_its_topic() -> None:
+    assert {e.source for e in EVENTS.values()} <= {f"/redress/{service}" for service in TOPICS}
+
+
+# --- as others read them ---
+
+
+def _like_the_cloudevents_package(raw: bytes) -> Any:
+    headers = {"content-type": b"application/cloudevents+json"}
+    return from_structured_event(KafkaMessage(headers=headers, key=None, value=raw), JSONFormat())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_cloudevents_package_reads_what_we_write(name: str) -> None:
+    written = encode(decode(json.dumps(_golden(name)))).encode()
+    event = _like_the_cloudevents_package(written)
+    assert event.get_type() == f"com.redress.{name}.v1"
+    assert event.get_subject() == COMPLAINT
+    assert event.get_specversion() == "1.0"
+    assert event.get_datacontenttype() == "application/json"
+    assert event.get_extension("traceparent").startswith("00-")
+    assert event.get_data() == json.loads(written)["data"]
+
+
+@pytest.mark.kafka
+async def test_kcat_and_the_cloudevents_package_read_our_events_from_kafka_as_they_stand(
+    kafka: Kafka, make_topics: Any
+) -> None:
+    (topic,) = await make_topics(1, partitions=2)
+    token = trace.enter(trace.begin("req-1", None))
+    events = [decode(json.dumps(_golden(name))).data for name in NAMES]
+    rows = [outbox.row(event, now=datetime(2026, 3, 5, 2, tzinfo=UTC)) for event in events]
+    trace.leave(token)
+    bus = KafkaBus(kafka.bootstrap, client_id="golden")
+    assert await bus.publish([Message(topic, r.key, r.payload.encode()) for r in rows]) == [True] * len(rows)
+    await bus.stop()
+
+    async with AIOKafkaConsumer(topic, bootstrap_servers=kafka.bootstrap, auto_offset_reset="earliest") as consumer:
+        records = [await asyncio.wait_for(consumer.getone(), 20) for _ in rows]
+    for record, row in zip(records, rows, strict=True):
+        headers = dict(record.headers)
+        assert headers == {"content-type": b"application/cloudevents+json"}
+        message = KafkaMessage(headers=headers, key=record.key, value=record.value)
+        event = from_structured_event(message, JSONFormat())
+        assert record.key.decode() == COMPLAINT
+        assert (event.get_id(), event.get_type()) == (row.event_id, row.type)
+        assert event.get_data()["complaint_id"] == COMPLAINT
+        assert event.get_extension("correlationid") == "req-1"
+
+    kcat = install.find_kcat()
+    if kcat is None:
+        pytest.skip("kcat is not installed; the cloudevents package has read them")
+    command = [
+        str(kcat),
+        "-C",
+        "-b",
+        kafka.bootstrap,
+        "-t",
+        topic,
+        "-e",
+        "-q",
+        "-o",
+        "beginning",
+        "-f",
+        "%k\\t%h\\t%s\\n",
+    ]
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    printed, _ = await asyncio.wait_for(process.communicate(), 30)
+    lines = printed.decode().splitlines()
+    assert process.returncode == 0
+    assert len(lines) == len(rows)
+    for line, row in zip(lines, rows, strict=True):
+        key, header, value = line.split("\t")
+        assert (key, header) == (COMPLAINT, "content-type=application/cloudevents+json")
+        assert json.loads(value) == json.loads(row.payload)
+        assert json.loads(value)["specversion"] == "1.0"
