@@ -44,8 +44,8 @@ class Figures:
 class Run:
     """What all connections share: the requests' parts, the numbers, the latencies."""
 
-    def __init__(self, head: bytes, tail: bytes, mark: str, limit: int) -> None:
-        self.head, self.tail, self.mark, self.limit = head, tail, mark, limit
+    def __init__(self, head: bytes, tail: bytes, mark: str) -> None:
+        self.head, self.tail, self.mark, self.limit = head, tail, mark, sys.maxsize
         self.numbers = count()
         self.latencies: list[float] = []
         self.taken = self.refused = 0
@@ -106,7 +106,7 @@ async def drive(port: int, seconds: float, spec: dict[str, Any]) -> Figures:
     lines = [f"POST {spec['path']} HTTP/1.1", "host: 127.0.0.1", "content-type: application/json"]
     lines += [f"{name}: {value}" for name, value in spec["headers"].items()]
     head = "\r\n".join([*lines, f"content-length: {len(body)}", "idempotency-key: "]).encode()
-    run = Run(head, b"\r\n\r\n" + body, spec["mark"], spec["limit"])
+    run = Run(head, b"\r\n\r\n" + body, spec["mark"])
     pids: list[int] = spec["pids"]
     loop = asyncio.get_running_loop()
     connections = [
@@ -116,6 +116,7 @@ async def drive(port: int, seconds: float, spec: dict[str, Any]) -> Figures:
     await asyncio.wait([c.done for c in connections], timeout=spec["warm_up"])
     warm = run.taken
     run.latencies.clear()
+    run.limit = warm + spec["limit"]
     before, began = usage(pids), time.perf_counter()
     await asyncio.wait([c.done for c in connections], timeout=seconds)
     elapsed, after = time.perf_counter() - began, usage(pids)

@@ -4,6 +4,7 @@ import asyncio
 import json
 import random
 from collections import deque
+from functools import partial
 
 import pytest
 
@@ -71,9 +72,9 @@ async def _work(officer: Officer, told: Told, chosen: list[Complaint]) -> None:
 
     async def one_after_the_other() -> None:
         while waiting:
-            one = waiting.popleft()
-            await until(lambda: one.key in told.answers, within=900, what=one.key)
-            await officer.work(json.loads(told.answers[one.key])["id"], *WHOLE_LIFE)
+            key = waiting.popleft().key
+            answer = await until(partial(told.answers.get, key), within=900, what=key)
+            await officer.work(json.loads(answer)["id"], *WHOLE_LIFE)
 
     await asyncio.gather(*(one_after_the_other() for _ in range(4)))
 

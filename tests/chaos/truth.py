@@ -48,6 +48,18 @@ _QUERIES = {
     "counted": ("reporting", "SELECT count(*) FROM complaint_fact WHERE received_at IS NOT NULL"),
     "figures": ("reporting", "SELECT coalesce(sum(count), 0) FROM volume"),
 }
+_CLOSED = {
+    "cases": ("routing", "SELECT count(*) FROM complaint_case WHERE state = 'closed'"),
+    "progress": ("intake", "SELECT count(*) FROM progress WHERE status = 'closed'"),
+    "clocks": ("sla", "SELECT count(*) FROM clock WHERE closed_at IS NOT NULL"),
+    "final steps": ("sla", "SELECT count(*) FROM step WHERE name = 'final' AND state = 'met'"),
+    "facts": ("reporting", "SELECT count(*) FROM complaint_fact WHERE closed_at IS NOT NULL"),
+    "assigned": ("routing", _OUTBOX.format("complaint.assigned")),
+    "acknowledged": ("routing", _OUTBOX.format("complaint.acknowledged")),
+    "responded": ("routing", _OUTBOX.format("complaint.responded")),
+    "resolved": ("routing", _OUTBOX.format("complaint.resolved")),
+    "closed": ("routing", _OUTBOX.format("complaint.closed")),
+}
 
 
 async def number(db: Database, query: str, **values: object) -> int:
@@ -62,20 +74,7 @@ async def count(databases: Mapping[str, Database]) -> Counts:
 
 async def closed(databases: Mapping[str, Database]) -> dict[str, int]:
     """How many complaints have come to their end, as each service knows it and as routing has told it."""
-    found = {
-        "cases": await number(databases["routing"], "SELECT count(*) FROM complaint_case WHERE state = 'closed'"),
-        "progress": await number(databases["intake"], "SELECT count(*) FROM progress WHERE status = 'closed'"),
-        "clocks": await number(databases["sla"], "SELECT count(*) FROM clock WHERE closed_at IS NOT NULL"),
-        "facts": await number(
-            databases["reporting"], "SELECT count(*) FROM complaint_fact WHERE closed_at IS NOT NULL"
-        ),
-        "final steps": await number(
-            databases["sla"], "SELECT count(*) FROM step WHERE name = 'final' AND state = 'met'"
-        ),
-    }
-    for step in ("assigned", "acknowledged", "responded", "resolved", "closed"):
-        found[step] = await number(databases["routing"], _OUTBOX.format(f"complaint.{step}"))
-    return found
+    return {name: await number(databases[db], query) for name, (db, query) in _CLOSED.items()}
 
 
 async def settled(databases: Mapping[str, Database], *, within: float) -> tuple[Findings, float]:

@@ -47,9 +47,11 @@ async def assert_counted(db: Database, complaints: int) -> None:
     assert {by_dimension[d] for d in ("channel", "category", "department", "outcome")} == {complaints}
 
 
-@pytest.mark.parametrize("order", ["as it happened", "routing and sla first", "mixed"])
-async def test_two_thousand_complaints_equal_a_recount(bench: Any, told: Any, order: str) -> None:
-    by_service = told(2000)
+@pytest.mark.parametrize(
+    ("order", "complaints"), [("mixed", 2000), ("as it happened", 200), ("routing and sla first", 200)]
+)
+async def test_counters_equal_a_recount(bench: Any, told: Any, order: str, complaints: int) -> None:
+    by_service = told(complaints)
     if order == "mixed":
         # in order per complaint and service, which is all that a bus promises
         queue = [name for name, messages in by_service.items() for _ in messages]
@@ -62,7 +64,7 @@ async def test_two_thousand_complaints_equal_a_recount(bench: Any, told: Any, or
     consumer = bench.consumer()
     for batch in batches(everything):
         await consumer.process(batch)
-    await assert_counted(bench.db, 2000)
+    await assert_counted(bench.db, complaints)
 
 
 async def test_what_is_delivered_again_counts_once(bench: Any, told: Any) -> None:

@@ -1,0 +1,44 @@
+"""The benchmark measures what it says: every contestant runs, writes what it acknowledges, and the sums are right.
+
+Whether the figures are good is no matter here: this machine may be busy."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from deploy.infra.install import find_postgres
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.timeout(110)
+@pytest.mark.parametrize("database", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def test_a_short_run_of_every_contestant(database: str) -> None:
+    if database == "postgres" and find_postgres() is None:
+        pytest.skip("not installed")
+    options = ["--database", database, "--rounds", "1", "--seconds", "1", "--limit", "400", "--json"]
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.bench", *options], cwd=ROOT, capture_output=True, text=True, timeout=100
+    )
+
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)["databases"][database]
+    (measured,) = found["rounds"]
+    for name in ("ours", "plain", "bare"):
+        assert measured[name]["refused"] == 0
+        assert 0 < measured[name]["answered"] <= 400 + 31  # those under way when the limit is reached are answered too
+        assert measured[name]["answered"] < measured[name]["taken"]  # which counts the warm-up
+        assert 0 < measured[name]["p50"] <= measured[name]["p99"] <= measured[name]["longest"]
+    taken = {name: measured[name]["taken"] for name in measured}
+    assert found["written"] == {
+        "ours": {"complaint": taken["ours"], "outbox": taken["ours"], "audit": taken["ours"] + 1},
+        "plain": {"complaint": taken["plain"], "outbox": taken["plain"]},
+    }
+    rates = {name: measured[name]["answered"] / measured[name]["seconds"] for name in measured}
+    for other in ("plain", "bare"):
+        assert found["ratios"][other]["rate"] == pytest.approx(rates["ours"] / rates[other])
+    assert found["raw_rows_per_second"] > 0
+    assert "MISSED" in done.stderr or "reached" in done.stderr
