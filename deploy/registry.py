@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
-from services.reporting.settings import ReportingSettings
-from services.routing.settings import RoutingSettings
 
 from services.intake import app as intake_app
 from services.intake import store as intake_store
@@ -16,9 +14,11 @@ from services.intake.settings import IntakeSettings
 from services.reporting import app as reporting_app
 from services.reporting import store as reporting_store
 from services.reporting import worker as reporting_worker
+from services.reporting.settings import ReportingSettings
 from services.routing import app as routing_app
 from services.routing import store as routing_store
 from services.routing import worker as routing_worker
+from services.routing.settings import RoutingSettings
 from services.sla import app as sla_app
 from services.sla import store as sla_store
 from services.sla import worker as sla_worker

@@ -3,7 +3,10 @@
 import os
 import time
 
-_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+# Crockford's alphabet (no I, L, O, U) without Z, which people mistake for 2: 31 signs, a prime number of them, so that
+# the check character notices every slip.
+_SIGNS = "0123456789ABCDEFGHJKMNPQRSTVWXY"
+_MEANT = str.maketrans("OILUZ", "011V2")
 _last = 0
 
 
@@ -26,22 +29,24 @@ def uuid7() -> str:
 def reference(day: str) -> str:
     """A complaint's reference for people to write down and read out: `YYMMDD-XXXX-XXXXC`.
 
-    `day` is YYMMDD in the bank's time zone. Forty random bits in Crockford's alphabet (no I, L, O, U), then a check
-    character, so that a slip of the pen is noticed. Not unique by construction: the table's unique index is the judge.
+    `day` is YYMMDD in the bank's time zone. Eight random signs (39 bits), then a check character, so that a slip of the
+    pen is noticed. Not unique by construction: the table's unique index is the judge.
     """
-    bits = int.from_bytes(os.urandom(5))
-    body = "".join(_CROCKFORD[bits >> shift & 31] for shift in range(35, -1, -5))
+    left, body = int.from_bytes(os.urandom(8)), ""
+    for _ in range(8):
+        left, sign = divmod(left, 31)
+        body += _SIGNS[sign]
     return f"{day}-{body[:4]}-{body[4:]}{_check(day + body)}"
 
 
 def normalise_reference(text: str) -> str | None:
     """`text` as somebody typed it, in canonical form, or None where its check character does not fit."""
-    clean = "".join(c for c in text.upper() if c.isalnum()).translate(str.maketrans("OILU", "011V"))
-    if len(clean) != 15 or any(c not in _CROCKFORD for c in clean) or _check(clean[:14]) != clean[14]:
+    clean = "".join(c for c in text.upper() if c.isalnum()).translate(_MEANT)
+    if len(clean) != 15 or any(c not in _SIGNS for c in clean) or _check(clean[:14]) != clean[14]:
         return None
     return f"{clean[:6]}-{clean[6:10]}-{clean[10:]}"
 
 
 def _check(text: str) -> str:
     """Weighted sum modulo 31 (prime, so that every single slip and every swap of neighbours changes it)."""
-    return _CROCKFORD[sum((i + 1) * _CROCKFORD.index(c) for i, c in enumerate(text)) % 31]
+    return _SIGNS[sum((i + 1) * _SIGNS.index(c) for i, c in enumerate(text)) % 31]

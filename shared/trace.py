@@ -62,8 +62,17 @@ def start_exporting(endpoint: str | None, service: str, version: str) -> None:
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
+    from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 
-    provider = TracerProvider(resource=Resource({"service.name": f"redress-{service}", "service.version": version}))
+    class OurTraceIds(RandomIdGenerator):
+        """A span that begins a trace takes the id under which we work already, and which logs and events carry."""
+
+        def generate_trace_id(self) -> int:
+            here = current()
+            return int(here.traceparent[3:35], 16) if here else super().generate_trace_id()
+
+    resource = Resource({"service.name": f"redress-{service}", "service.version": version})
+    provider = TracerProvider(resource=resource, id_generator=OurTraceIds())
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces")))
     _tracer = provider
 
@@ -80,7 +89,8 @@ def stop_exporting() -> None:
 def span(
     name: str, *, service: str, kind: str = "internal", parent: str | None = None, **attributes: str | int
 ) -> Iterator[Any]:
-    """A span under `parent` (a traceparent) or the current trace; within it `current()` is the span's own context.
+    """A span under `parent` (a traceparent; an empty one: the first of its trace) or else under the current span;
+    within it `current()` is the span's own context.
 
     Costs one comparison while nothing is exported.
     """
@@ -91,7 +101,7 @@ def span(
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
     here = current()
-    carrier = {"traceparent": parent or (here.traceparent if here else "")}
+    carrier = {"traceparent": parent if parent is not None else here.traceparent if here else ""}
     context = TraceContextTextMapPropagator().extract(carrier)
     with _tracer.get_tracer("redress").start_as_current_span(
         name, context=context, kind=otel.SpanKind[kind.upper()], attributes={"redress.service": service, **attributes}
@@ -110,7 +120,8 @@ def following(event: "Envelope", *, service: str) -> Iterator[None]:
     """Work under the trace that an event brought along: what its handler publishes belongs to the same complaint."""
     token = enter(begin(event.correlationid, event.traceparent))
     try:
-        with span(f"handle {event.type}", service=service, kind="consumer", subject=event.subject):
+        parent = event.traceparent or ""
+        with span(f"handle {event.type}", service=service, kind="consumer", parent=parent, subject=event.subject):
             yield
     finally:
         leave(token)

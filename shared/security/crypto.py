@@ -37,7 +37,7 @@ class DataKey:
         """Raises Undecryptable."""
         try:
             return AESGCM(self.raw).decrypt(sealed[:_NONCE], sealed[_NONCE:], f"{purpose}:{self.subject}".encode())
-        except InvalidTag:
+        except (InvalidTag, ValueError):  # ValueError: not even a nonce is left of it
             raise Undecryptable("sealed data was changed or belongs elsewhere") from None
 
     def token(self, purpose: str) -> str:
@@ -85,7 +85,7 @@ class MasterKeys:
             raise Undecryptable(f"master key '{key_id}' is not at hand")
         try:
             return DataKey(aead.decrypt(wrapped[:_NONCE], wrapped[_NONCE:], subject.encode()), subject)
-        except InvalidTag:
+        except (InvalidTag, ValueError):
             raise Undecryptable("a data key was changed or belongs elsewhere") from None
 
     def rewrap(self, subject: str, key_id: str, wrapped: bytes) -> tuple[str, bytes]:

@@ -79,11 +79,13 @@ async def store(
 async def rotate(
     tx: AsyncSession, tables: SystemTables, id: str, *, overlap: timedelta, actor: str, now: datetime
 ) -> str:
-    """A new key with the rights of key `id`, which itself ends after `overlap`. Returns the new token. NotFound."""
+    """A new key with the rights of key `id`, which itself ends after `overlap`, or before if it was to. Returns the new
+    token. NotFound."""
     row = await _live(tx, tables, id)
+    ends = min(now + overlap, row["expires_at"] or now + overlap)
     new = NewKey(row["name"], row["roles"].split(), row["scopes"].split(), row["channels"].split())
     token = await create(tx, tables, new, actor=actor, now=now)
-    await tx.execute(update(tables.api_key).where(tables.api_key.c.id == id).values(expires_at=now + overlap))
+    await tx.execute(update(tables.api_key).where(tables.api_key.c.id == id).values(expires_at=ends))
     audit.add(tx, actor, "key.rotated", id, now=now)
     return token
 
@@ -155,11 +157,13 @@ class KeyRing:
     async def note_use(self) -> None:
         """Write down when keys were last used; called now and then, not on the hot path."""
         used, self._used = self._used, {}
-        if used:
+        if not used:
+            return
+        key = self._db.tables.api_key
+        try:
             async with self._db.transaction() as tx:
-                for id, at in used.items():
-                    await tx.execute(
-                        update(self._db.tables.api_key)
-                        .where(self._db.tables.api_key.c.id == id)
-                        .values(last_used_at=at)
-                    )
+                for id, at in sorted(used.items()):  # in one order, so that two processes never wait for each other
+                    await tx.execute(update(key).where(key.c.id == id).values(last_used_at=at))
+        except Exception:
+            self._used = used | self._used
+            raise

@@ -1,9 +1,12 @@
 """The frame of every service's HTTP app."""
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Annotated, Any
 
+import structlog
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
@@ -14,13 +17,16 @@ from starlette.responses import Response
 from shared import __version__, trace
 from shared.clock import Clock
 from shared.db import Database
-from shared.errors import Malformed, RedressError
+from shared.errors import FieldError, Malformed, RedressError
 from shared.security.keys import KeyRing
 from shared.security.oidc import StaffTokens
 from shared.settings import Settings
 from shared.web import docs, health, problems
 from shared.web.access import Authenticator, seal
 from shared.web.edge import Edge
+
+log = structlog.get_logger()
+KEYS_NOTED_EVERY = 30.0  # seconds between two notes of when keys were last used
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -37,10 +43,12 @@ def create_app(
 ) -> FastAPI:
     """An app with the service's `routers` and what all services have. `lifespan` is the service's own part."""
     staff = _staff_tokens(settings)
+    keys = KeyRing(db, clock)
 
     @asynccontextmanager
     async def whole(app: FastAPI) -> AsyncIterator[None]:
         trace.start_exporting(settings.otlp_endpoint, service, __version__)
+        noting = asyncio.create_task(_note_use(service, keys), name="note-key-use")
         try:
             if lifespan is None:
                 yield
@@ -48,6 +56,10 @@ def create_app(
                 async with lifespan(app):
                     yield
         finally:
+            noting.cancel()
+            await asyncio.gather(noting, return_exceptions=True)
+            with contextlib.suppress(Exception):
+                await keys.note_use()
             if staff is not None:
                 await staff.close()
             await db.close()
@@ -66,7 +78,7 @@ def create_app(
     app.state.settings = settings
     app.state.db = db
     app.state.clock = clock
-    app.state.authenticator = Authenticator(KeyRing(db, clock), staff)
+    app.state.authenticator = Authenticator(keys, staff)
     dress(app, service, settings)
     app.include_router(health.router)
     docs.install(app)
@@ -75,6 +87,15 @@ def create_app(
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     seal(app)
     return app
+
+
+async def _note_use(service: str, keys: KeyRing) -> None:
+    while True:
+        await asyncio.sleep(KEYS_NOTED_EVERY)
+        try:
+            await keys.note_use()
+        except Exception as error:
+            log.warning("keys.use_not_noted", service=service, error=type(error).__name__)
 
 
 def dress(app: FastAPI, service: str, settings: Settings) -> None:
@@ -133,7 +154,8 @@ async def _invalid(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     raised = list(error.errors())
     if any(e["type"] == "json_invalid" for e in raised):
-        return problems.response(Malformed("The body is no valid JSON."), request_id=_request_id())
+        where = FieldError("", "is no valid JSON", "json_invalid")
+        return problems.response(Malformed("The body is no valid JSON.", errors=(where,)), request_id=_request_id())
     fields = problems.fields_of(raised)
     detail = "Some values cannot be taken; see errors."
     return problems.build(422, "Refused", "invalid_request", detail, fields, request_id=_request_id())
@@ -141,6 +163,8 @@ async def _invalid(_: Request, error: Exception) -> Response:
 
 async def _http(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    if isinstance(error.__cause__, RedressError):  # raised while FastAPI read the body, which makes a plain 400 of it
+        return await _named(_, error.__cause__)
     code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
     detail = str(error.detail)
     headers = dict(error.headers or {})

@@ -80,7 +80,8 @@ class Edge:
             if length.isdigit() and int(length) > self._max_body:
                 raise self._too_large()
             limited = receive if length.isdigit() else self._limited(receive)
-            with trace.span(f"{scope['method']} {self._service}", service=self._service, kind="server"):
+            caller = sent.get(b"traceparent", "")
+            with trace.span(f"{scope['method']} {self._service}", service=self._service, kind="server", parent=caller):
                 if (route := self._straight(scope)) is None:
                     await self._app(scope, limited, answer)
                 else:

@@ -18,6 +18,7 @@ from tests.chaos.storm import Storm
 from tests.chaos.waiting import until
 
 _ALWAYS = ("kafka", "postgres", "intake", "intake-worker")
+_CONSUMERS = ("routing-worker", "sla-worker", "reporting-worker")
 
 
 @pytest.mark.postgres
@@ -26,7 +27,7 @@ _ALWAYS = ("kafka", "postgres", "intake", "intake-worker")
 async def test_cluster_loses_nothing_and_doubles_nothing_when_processes_are_killed(
     cluster_site: ClusterSite, cluster_databases: dict[str, Database], scale: Scale, rng: random.Random
 ) -> None:
-    victims = storm.plan(rng, scale.kills, always=_ALWAYS, victims=cluster_site.victims)
+    victims = storm.plan(rng, scale.kills, always=(*_ALWAYS, rng.choice(_CONSUMERS)), victims=cluster_site.victims)
     assert len(victims) == scale.kills
     await _survives(cluster_site, cluster_databases, scale, victims, rng)
 
