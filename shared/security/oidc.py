@@ -65,7 +65,7 @@ class StaffTokens:
             raise Unauthenticated("The token is not valid here.") from None
         held = claims.get(self._roles_claim, [])
         names = held if isinstance(held, list) else str(held).split()
-        roles = frozenset(Role(n) for n in names if n in set(Role))
+        roles = frozenset(Role(n) for n in names if isinstance(n, str) and n in set(Role))
         return Principal(id=f"staff:{claims['sub']}", roles=roles)
 
     async def _key(self, kid: str) -> jwt.PyJWK:

@@ -1,6 +1,8 @@
 """Staff tokens: only what the directory signed for us, now; its keys are cached, rotated and not hammered for."""
 
 import base64
+import hashlib
+import hmac
 import json
 import time
 from typing import Any
@@ -93,8 +95,8 @@ async def test_a_good_token_names_the_person_and_their_roles(
 
 @pytest.mark.parametrize(
     ("roles", "expected"),
-    [("officer auditor", {"officer", "auditor"}), ([], set()), ("", set()), (..., set()), (["OFFICER"], set()), (7, set()),
-     ([{"a": 1}, None, "admin"], {"admin"})],
+    [("officer auditor", {"officer", "auditor"}), ([], set()), ("", set()), (..., set()), (["OFFICER"], set()),
+     (7, set()), ([{"a": 1}, None, "admin"], {"admin"})],
 )  # fmt: skip
 async def test_roles_come_as_a_list_or_as_words(staff: StaffTokens, roles: Any, expected: set[str]) -> None:
     assert (await staff.check(_token(roles=roles))).roles == expected
@@ -116,9 +118,6 @@ def _plain(**changes: Any) -> str:
 def _signed_with_the_public_key() -> str:
     """HS256 with the public key as the secret, which anybody knows."""
     public = RSA.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    import hashlib
-    import hmac
-
     head = base64.urlsafe_b64encode(json.dumps({"alg": "HS256", "kid": "rsa-1"}).encode()).rstrip(b"=")
     body = base64.urlsafe_b64encode(json.dumps(_claims()).encode()).rstrip(b"=")
     mac = base64.urlsafe_b64encode(hmac.new(public, head + b"." + body, hashlib.sha256).digest()).rstrip(b"=")
@@ -199,7 +198,8 @@ async def test_forged_key_ids_do_not_make_us_hammer_the_directory(
 @pytest.mark.parametrize(
     "answer",
     [httpx.ConnectError("away"), httpx.ReadTimeout("slow"), httpx.Response(500), httpx.Response(200, text="<html>"),
-     httpx.Response(200, json=[]), httpx.Response(200, json={"keys": []}), httpx.Response(200, json={"jwks_uri": "x:"})],
+     httpx.Response(200, json=[]), httpx.Response(200, json={"keys": []}),
+     httpx.Response(200, json={"jwks_uri": "x:"})],
     ids=["away", "slow", "500", "no JSON", "no object", "no keys", "odd address"],
 )  # fmt: skip
 async def test_while_the_directory_is_away_old_keys_serve_and_without_any_we_say_so(
