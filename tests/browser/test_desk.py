@@ -72,8 +72,8 @@ def browser() -> Iterator[Browser]:
 @pytest.mark.parametrize(
     ("language", "words"),
     [
-        ("zh-Hant", ["投訴處理台", "待發事件", "有 12 個事件等待發布", "服務沒有回應"]),
-        ("zh-Hans", ["投诉处理台", "待发事件", "有 12 个事件等待发布", "服务没有响应"]),
+        ("zh-Hant", ["投訴處理台", "待發事件", "12 個事件等待發布", "服務沒有回應"]),
+        ("zh-Hans", ["投诉处理台", "待发事件", "12 个事件等待发布", "服务没有响应"]),
         ("en", ["Complaint desk", "Events waiting", "12 events wait to be published", "does not answer"]),
     ],
 )
