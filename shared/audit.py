@@ -70,7 +70,8 @@ async def export(db: Database) -> AsyncIterator[dict[str, Any]]:
             query = select(table).where(table.c.seq > last).order_by(table.c.seq).limit(5000)
             rows = (await session.execute(query)).mappings().all()
         for row in rows:
-            yield {**row, "at": rfc3339(row["at"])}
+            # plain texts for names: SQLAlchemy's own kind of text is nothing that orjson would write
+            yield {str(name): value for name, value in row.items()} | {"at": rfc3339(row["at"])}
         if len(rows) < 5000:
             return
         last = rows[-1]["seq"]

@@ -1,6 +1,7 @@
 """The audit chain in a database: one chain, however many write to it."""
 
 import asyncio
+from itertools import pairwise
 from typing import Any
 
 import orjson
@@ -63,5 +64,5 @@ async def test_several_processes_that_write_at_once_keep_one_chain(desk: Any, op
     rows = await _rows(desk)
     assert len(rows) == 3 * sum(n % 3 + 1 for n in range(20))
     assert audit.verify(rows, expected_head=await audit.head(desk.db)).broken_at is None
-    for before, after in zip(rows, rows[1:], strict=False):  # the entries of one unit of work stand together
+    for before, after in pairwise(rows):  # the entries of one unit of work stand together
         assert after["subject"] == "0" or after["actor"] == before["actor"]
