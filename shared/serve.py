@@ -2,7 +2,6 @@
 
 import gc
 import signal
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -11,9 +10,6 @@ import uvicorn
 # Net new objects before the youngest are walked through. Python's 700 is reached every few requests, though what a
 # request makes dies by its reference count; only what is left in cycles (tracebacks, mostly) waits for this.
 _GC_THRESHOLDS = (50_000, 20, 50)
-# Seconds until a busy event loop hands the interpreter to a thread that asks for it. SQLite's thread asks after every
-# row: with Python's 5 ms a group's commit could wait ten times that (docs/decisions/0005-intake-hot-path.md).
-_SWITCH_INTERVAL = 0.0005
 
 
 def settle_memory() -> None:
@@ -24,12 +20,11 @@ def settle_memory() -> None:
 
 
 class Server(uvicorn.Server):
-    """uvicorn, with memory settled and threads served sooner once the app has started."""
+    """uvicorn, with memory settled once the app has started."""
 
     async def startup(self, sockets: Any = None) -> None:
         await super().startup(sockets)
         settle_memory()
-        sys.setswitchinterval(_SWITCH_INTERVAL)
 
 
 def server(app: str | Callable[..., Any], *, host: str, port: int) -> Server:
