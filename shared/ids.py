@@ -2,11 +2,15 @@
 
 import os
 import time
+from datetime import date
+from operator import mul
 
 # Crockford's alphabet (no I, L, O, U) without Z, which people mistake for 2: 31 signs, a prime number of them, so that
 # the check character notices every slip.
 _SIGNS = "0123456789ABCDEFGHJKMNPQRSTVWXY"
 _MEANT = str.maketrans("OILUZ", "011V2")
+_VALUES = {sign: value for value, sign in enumerate(_SIGNS)}
+_WEIGHTS = range(1, 15)
 _last = 0
 
 
@@ -26,17 +30,18 @@ def uuid7() -> str:
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
-def reference(day: str) -> str:
+def reference(day: date) -> str:
     """A complaint's reference for people to write down and read out: `YYMMDD-XXXX-XXXXC`.
 
-    `day` is YYMMDD in the bank's time zone. Eight random signs (39 bits), then a check character, so that a slip of the
+    `day` is that of the bank's time zone. Eight random signs (39 bits), then a check character, so that a slip of the
     pen is noticed. Not unique by construction: the table's unique index is the judge.
     """
     left, body = int.from_bytes(os.urandom(8)), ""
     for _ in range(8):
         left, sign = divmod(left, 31)
         body += _SIGNS[sign]
-    return f"{day}-{body[:4]}-{body[4:]}{_check(day + body)}"
+    head = f"{day.year % 100:02d}{day.month:02d}{day.day:02d}"
+    return f"{head}-{body[:4]}-{body[4:]}{_check(head + body)}"
 
 
 def normalise_reference(text: str) -> str | None:
@@ -49,4 +54,4 @@ def normalise_reference(text: str) -> str | None:
 
 def _check(text: str) -> str:
     """Weighted sum modulo 31 (prime, so that every single slip and every swap of neighbours changes it)."""
-    return _SIGNS[sum((i + 1) * _SIGNS.index(c) for i, c in enumerate(text)) % 31]
+    return _SIGNS[sum(map(mul, _WEIGHTS, map(_VALUES.__getitem__, text))) % 31]

@@ -22,7 +22,7 @@ from shared import metrics
 from shared.bus import Bus, Message
 from shared.clock import Clock
 from shared.db import Database, SystemTables
-from shared.db.database import OUTBOX_CHANNEL
+from shared.db.pending import OUTBOX_CHANNEL
 
 log = structlog.get_logger()
 _LEADER_LOCK = 0x52454452  # "REDR": an advisory lock of this number in the service's own database

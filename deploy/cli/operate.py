@@ -276,14 +276,14 @@ def rotate_encryption(home: Home = _HOME) -> None:
 
     async def rewrap() -> int:
         _, settings, db = _open("intake", home)
-        desk, total = Desk(settings.master_keys(), settings.zone), 0
+        desk, total, after = Desk(settings.master_keys(), settings.zone), 0, ""
         while True:
             async with db.transaction() as tx:
-                done = await desk.rewrap(tx, 500, now=utcnow())
-            total += done
+                done = await desk.rewrap(tx, after, 500, now=utcnow())
             if not done:
                 await db.close()
                 return total
+            total, after = total + len(done), done[-1]
 
     with console.status("Wrapping ..."):
         total = _run(rewrap())

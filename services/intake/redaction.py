@@ -30,20 +30,31 @@ _DATE = re.compile(
 )
 
 
-def redact(text: str, personal: Iterable[str] = ()) -> str:
-    """`text` with personal data replaced by `[email]`, `[phone]`, `[id]`, `[card]`, `[account]` or `[person]`.
+class Personal:
+    """Values to take out literally, whatever they look like (names, numbers the complainant gave), made ready once for
+    all the texts of a complaint."""
 
-    `personal` are values to take out literally, whatever they look like (names, numbers the complainant gave).
-    """
+    __slots__ = ("parts", "whole")
+
+    def __init__(self, values: Iterable[str] = ()) -> None:
+        clean = sorted({v.strip().translate(_WIDE) for v in values}, key=len, reverse=True)
+        self.whole = [(v, v.casefold(), _NOT_DIGITS.sub("", v)) for v in clean if len(v) > 1]
+        # parts of a Latin name appear by themselves: "Mr Chan"
+        split = [part for v in clean if v.isascii() and " " in v for part in v.split()]
+        self.parts = [(p, p.casefold()) for p in split if len(p) > 2 and not _DIGIT.search(p)]
+
+
+NOBODY = Personal()
+
+
+def redact(text: str, personal: Personal = NOBODY) -> str:
+    """`text` with personal data replaced by `[email]`, `[phone]`, `[id]`, `[card]`, `[account]` or `[person]`."""
     if not text.isascii() and _ANY_WIDE.search(text):
         text = text.translate(_WIDE)
     if "@" in text:
         text = _EMAIL.sub("[email]", text)
-    values = sorted({v.strip().translate(_WIDE) for v in personal}, key=len, reverse=True)
-    for value in values:  # whole values first, so that a part of one never breaks up another
-        text = _without(text, value)
-    for value in values:
-        text = _without_parts(text, value)
+    if personal.whole:
+        text = _without(text, personal)
     if _DIGIT.search(text):
         text = _HKID.sub(lambda m: "[id]" if _hkid(m[1], m[2], m[3]) else m[0], text)
         text = _TWID.sub(lambda m: "[id]" if _twid(m[1], m[2]) else m[0], text)
@@ -53,25 +64,22 @@ def redact(text: str, personal: Iterable[str] = ()) -> str:
     return text
 
 
-def _without(text: str, value: str) -> str:
-    if len(value) < 2:
-        return text
-    if value.casefold() in text.casefold():
-        text = re.sub(re.escape(value), "[person]", text, flags=re.IGNORECASE)
-    digits = _NOT_DIGITS.sub("", value)
-    if len(digits) >= 7 and digits in "".join(_DIGITS.findall(text)):  # the same number written with other separators
-        text = re.sub(r"\+?" + r"[ ().-]{0,2}".join(digits), "[person]", text)
-    return text
-
-
-def _without_parts(text: str, value: str) -> str:
-    """Parts of a Latin name appear by themselves: "Mr Chan"."""
-    if not value.isascii() or " " not in value:
-        return text
+def _without(text: str, personal: Personal) -> str:
+    """`text` without personal values: whole ones first, so that a part of one never breaks up another."""
     folded = text.casefold()
-    for part in value.split():
-        if len(part) > 2 and not _DIGIT.search(part) and part.casefold() in folded:
+    numbers = "".join(_DIGITS.findall(text))
+    for value, small, digits in personal.whole:
+        found = text
+        if small in folded:
+            text = re.sub(re.escape(value), "[person]", text, flags=re.IGNORECASE)
+        if len(digits) >= 7 and digits in numbers:  # the same number written with other separators
+            text = re.sub(r"\+?" + r"[ ().-]{0,2}".join(digits), "[person]", text)
+        if text is not found:
+            folded, numbers = text.casefold(), "".join(_DIGITS.findall(text))
+    for part, small in personal.parts:
+        if small in folded:
             text = re.sub(rf"(?<![A-Za-z]){re.escape(part)}(?![A-Za-z])", "[person]", text, flags=re.IGNORECASE)
+            folded = text.casefold()
     return text
 
 

@@ -9,8 +9,7 @@ from sqlalchemy import Column, LargeBinary, MetaData, Numeric, String, Text, or_
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlmodel import Field, SQLModel
 
-from shared.db import Pending, SystemTables, UtcDateTime
-from shared.db.bulk import Insert, any_known
+from shared.db import SystemTables, UtcDateTime, bulk
 
 metadata = MetaData()
 tables = SystemTables(metadata)
@@ -32,7 +31,7 @@ class Complaint(Base, table=True):
     id: str = Field(primary_key=True, max_length=36)
     reference: str = Field(max_length=20, unique=True)
     channel: str = Field(max_length=20)
-    received_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False, index=True))
+    received_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
     created_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
     submission_key: str | None = Field(max_length=32, unique=True)
     fingerprint: str = Field(max_length=32)
@@ -46,7 +45,7 @@ class Complaint(Base, table=True):
     jurisdiction: str | None = Field(max_length=40)
     occurred_at: datetime | None = Field(sa_column=Column(UtcDateTime))
     imported: bool
-    key_id: str = Field(sa_column=Column(String(40), nullable=False, index=True))
+    key_id: str = Field(sa_column=Column(String(40), nullable=False))
     wrapped_key: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     sealed_person: bytes | None = Field(sa_column=Column(LargeBinary))
     sealed_content: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
@@ -82,23 +81,28 @@ _PRIOR = (
 )
 
 
+async def insert_new(connection: AsyncConnection, rows: Sequence[tuple[Any, ...]]) -> bool:
+    """Insert complaints, each a tuple in the order of `COLUMNS`, but for those of which a unique index says that they
+    are there. Whether none was left out."""
+    return await bulk.insert_new(connection, _table, COLUMNS, rows) == len(rows)
+
+
+async def insert(connection: AsyncConnection, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Insert complaints, all or none."""
+    await bulk.bulk_insert(connection, _table, COLUMNS, rows)
+
+
+async def kept(connection: AsyncConnection, ids: Collection[str]) -> set[str]:
+    """Those of `ids` under which there is a complaint."""
+    return set((await connection.execute(select(_table.c.id).where(_table.c.id.in_(ids)))).scalars())
+
+
 async def priors(
     connection: AsyncConnection, submission_keys: Collection[str], ref_keys: Collection[str]
 ) -> Sequence[Any]:
     """Complaints already taken under one of these keys."""
-    if not await any_known(connection, _table, {"submission_key": submission_keys, "channel_ref_key": ref_keys}):
-        return ()  # nearly always, and far cheaper to find out than the rows are to load
-    conditions = []
-    if submission_keys:
-        conditions.append(_table.c.submission_key.in_(submission_keys))
-    if ref_keys:
-        conditions.append(_table.c.channel_ref_key.in_(ref_keys))
-    return (await connection.execute(select(*_PRIOR).where(or_(*conditions)))).all()
-
-
-def insert(pending: Pending, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Insert complaints, each a tuple in the order of `COLUMNS`, when the unit of work is written."""
-    pending.inserts.append(Insert(_table, COLUMNS, rows))
+    alike = or_(_table.c.submission_key.in_(submission_keys), _table.c.channel_ref_key.in_(ref_keys))
+    return (await connection.execute(select(*_PRIOR).where(alike))).all()
 
 
 async def complaint(tx: AsyncSession, id: str) -> Complaint | None:
@@ -114,6 +118,7 @@ async def progress(tx: AsyncSession, ids: Collection[str]) -> dict[str, Progress
     return {p.complaint_id: p for p in found}
 
 
-async def sealed_with_other_keys(tx: AsyncSession, current: str, limit: int) -> Sequence[Complaint]:
-    """Some complaints whose data key is wrapped by a master key other than `current`."""
-    return (await tx.scalars(select(Complaint).where(_table.c.key_id != current).limit(limit))).all()
+async def sealed_with_other_keys(tx: AsyncSession, current: str, after: str, limit: int) -> Sequence[Complaint]:
+    """Complaints whose data key is wrapped by a master key other than `current`, by id, from `after` on."""
+    query = select(Complaint).where(_table.c.id > after, _table.c.key_id != current).order_by(_table.c.id).limit(limit)
+    return (await tx.scalars(query)).all()

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from services.intake import store
 from services.intake.domain import CODE_LIMIT, ChannelRefConflict, Complainant, IdempotencyKeyReused, Submission
-from services.intake.redaction import redact
+from services.intake.redaction import NOBODY, Personal, redact
 from shared import audit, outbox
 from shared.clock import rfc3339
 from shared.db import GroupCommit, Pending, is_duplicate
@@ -52,6 +52,31 @@ class Prepared:
     entry: AuditEntry
 
 
+Known = dict[str, tuple[str, Receipt]]
+"""By submission key or channel reference key: the fingerprint of a complaint, and its receipt."""
+
+
+def _remember(known: Known, one: Prepared) -> bool:
+    """Whether nothing is known yet under the keys of `one`; from now on it is."""
+    keys = [k for k in (one.submission_key, one.channel_ref_key) if k]
+    if any(k in known for k in keys):
+        return False
+    for key in keys:
+        known[key] = (one.fingerprint, one.receipt)
+    return True
+
+
+def _answer(known: Known, one: Prepared) -> Receipt | RedressError:
+    """What the sender of `one` is told, once all that is `known` is kept."""
+    for key, differs in ((one.submission_key, IdempotencyKeyReused), (one.channel_ref_key, ChannelRefConflict)):
+        if key in known:
+            fingerprint, receipt = known[key]
+            if receipt.id == one.receipt.id:
+                break
+            return replace(receipt, replayed=True) if fingerprint == one.fingerprint else differs()
+    return one.receipt
+
+
 class Desk:
     """Takes complaints in, through one group-committing writer."""
 
@@ -65,10 +90,10 @@ class Desk:
         """Seal, redact and encode `submission`. `fingerprint` tells its content from any other's."""
         id = uuid7()
         received_at = submission.received_at or now
-        number = reference(received_at.astimezone(self._zone).strftime("%y%m%d"))
+        number = reference(received_at.astimezone(self._zone).date())
         data_key, key_id, wrapped = self._keys.new(id)
         person = submission.complainant
-        personal = person.words() if person else ()
+        personal = Personal(person.words()) if person else NOBODY
         identity = person.identity() if person else None
         customer_ref = self._keys.pseudonym("customer", *identity) if identity else None
         content: dict[str, Any] = {"narrative": submission.narrative, "desired_outcome": submission.desired_outcome}
@@ -134,35 +159,42 @@ class Desk:
     async def write(
         self, connection: AsyncConnection, pending: Pending, group: Sequence[Prepared]
     ) -> Sequence[Receipt | RedressError]:
-        """Put a group of complaints into the open transaction; a repeat gets the answer of the first."""
-        known: dict[str, tuple[str, Receipt]] = {}
-        submission_keys = [p.submission_key for p in group if p.submission_key]
-        ref_keys = [p.channel_ref_key for p in group if p.channel_ref_key]
+        """Put a group of complaints into the open transaction; a repeat gets the answer of the first.
+
+        The unique indexes judge what is a repeat. To ask first would cost every complaint a look-up for the sake of a
+        few, and would be wrong when another process takes the same complaint in the meantime.
+        """
+        known: Known = {}
+        new = [one for one in group if _remember(known, one)]
+        # in one order, so that two transactions with the same repeats do not wait for each other
+        new.sort(key=lambda one: one.submission_key or one.channel_ref_key or "")
+        if not await store.insert_new(connection, [one.row for one in new]):
+            known, new = await self._sort_out(connection, group)
+        pending.events.extend(one.event for one in new)
+        pending.audit.extend(one.entry for one in new)
+        return [_answer(known, one) for one in group]
+
+    async def _sort_out(self, connection: AsyncConnection, group: Sequence[Prepared]) -> tuple[Known, list[Prepared]]:
+        """What is known and who is new when the database left out some of `group`, whose others it has inserted."""
+        kept = await store.kept(connection, [one.receipt.id for one in group])
+        known = await self._priors(connection, group)
+        # Repeats of a neighbour that was itself left out, for another of its keys; or a reference was taken, which this
+        # insert will tell, so that `receive` draws another.
+        late = [one for one in group if one.receipt.id not in kept and _remember(known, one)]
+        await store.insert(connection, [one.row for one in late])
+        new = {one.receipt.id for one in late} | kept
+        return known, [one for one in group if one.receipt.id in new]
+
+    async def _priors(self, connection: AsyncConnection, group: Sequence[Prepared]) -> Known:
+        """What was answered under the keys of `group`."""
+        submission_keys = [one.submission_key for one in group if one.submission_key]
+        ref_keys = [one.channel_ref_key for one in group if one.channel_ref_key]
+        known: Known = {}
         for prior in await store.priors(connection, submission_keys, ref_keys):
             token = self._keys.unwrap(prior.id, prior.key_id, prior.wrapped_key).token(TRACKING)
-            receipt = Receipt(prior.id, prior.reference, prior.received_at, token, replayed=True)
-            for key in (prior.submission_key, prior.channel_ref_key):
-                if key:
-                    known[key] = (prior.fingerprint, receipt)
-        results: list[Receipt | RedressError] = []
-        rows = []
-        for one in group:
-            if one.submission_key in known:
-                fingerprint, receipt = known[one.submission_key]
-                results.append(receipt if fingerprint == one.fingerprint else IdempotencyKeyReused())
-            elif one.channel_ref_key in known:
-                fingerprint, receipt = known[one.channel_ref_key]
-                results.append(receipt if fingerprint == one.fingerprint else ChannelRefConflict())
-            else:
-                results.append(one.receipt)
-                rows.append(one.row)
-                pending.events.append(one.event)
-                pending.audit.append(one.entry)
-                for key in (one.submission_key, one.channel_ref_key):
-                    if key:
-                        known[key] = (one.fingerprint, replace(one.receipt, replayed=True))
-        store.insert(pending, rows)
-        return results
+            receipt = Receipt(prior.id, prior.reference, prior.received_at, token)
+            known |= {k: (prior.fingerprint, receipt) for k in (prior.submission_key, prior.channel_ref_key) if k}
+        return known
 
     async def receive(
         self,
@@ -212,16 +244,17 @@ class Desk:
             raise NotFound("No complaint is found under this reference and token.")
         return complaint, (await store.progress(tx, [complaint.id])).get(complaint.id)
 
-    async def rewrap(self, tx: AsyncSession, limit: int, *, now: datetime) -> int:
-        """Wrap up to `limit` data keys anew under the current master key; how many were left to do, so 0 means done."""
-        found = await store.sealed_with_other_keys(tx, self._keys.current, limit)
+    async def rewrap(self, tx: AsyncSession, after: str, limit: int, *, now: datetime) -> Sequence[str]:
+        """Wrap up to `limit` data keys anew under the current master key, of complaints whose ids come after `after`;
+        those ids, in order. None left means done."""
+        found = await store.sealed_with_other_keys(tx, self._keys.current, after, limit)
         for complaint in found:
             complaint.key_id, complaint.wrapped_key = self._keys.rewrap(
                 complaint.id, complaint.key_id, complaint.wrapped_key
             )
         if found:
             audit.add(tx, "system", "keys.rewrapped", self._keys.current, now=now, detail={"count": len(found)})
-        return len(found)
+        return [complaint.id for complaint in found]
 
 
 async def read(tx: AsyncSession, id: str) -> tuple[store.Complaint, store.Progress | None]:

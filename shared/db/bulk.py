@@ -5,27 +5,32 @@ together goes there together (`in_one_hop`).
 """
 
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeVar
 
-import orjson
 from sqlalchemy import Dialect, Table, exc
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 Row = tuple[Any, ...]
 T = TypeVar("T")
 Processors = tuple[tuple[int, Callable[[Any], Any]], ...]
+_UNLESS_THERE = " ON CONFLICT DO NOTHING"
 
 
 @dataclass(frozen=True, slots=True)
 class Insert:
-    """Rows for `table`, each with the values of `columns` in order."""
+    """Rows for `table`, each with the values of `columns` in order. `new_only` leaves out those that are there."""
 
     table: Table
     columns: tuple[str, ...]
     rows: Sequence[Row]
+    new_only: bool = False
+
+    def arrays(self) -> Iterable[Row]:
+        """The values column by column, as `insert_sql` takes them."""
+        return zip(*self.rows, strict=True)
 
 
 async def bulk_insert(connection: AsyncConnection, table: Table, columns: tuple[str, ...], rows: Sequence[Row]) -> None:
@@ -34,27 +39,29 @@ async def bulk_insert(connection: AsyncConnection, table: Table, columns: tuple[
         return
     one = Insert(table, columns, rows)
     if connection.dialect.name == "sqlite":
-        await in_one_hop(connection, lambda raw: insert_here(raw, connection.dialect, [one]))
+        await in_one_hop(connection, lambda raw: insert_here(raw, connection.dialect, one))
     else:
-        await insert_there(await driver(connection), connection.dialect, [one])
+        await _insert_there(await driver(connection), connection.dialect, one)
 
 
-async def any_known(connection: AsyncConnection, table: Table, wanted: Mapping[str, Collection[str]]) -> bool:
-    """Whether `table` has a row with one of the `wanted` values in the column under which they stand."""
-    asked = {column: list(values) for column, values in wanted.items() if values}
-    if not asked:
-        return False
+async def insert_new(connection: AsyncConnection, table: Table, columns: tuple[str, ...], rows: Sequence[Row]) -> int:
+    """As `bulk_insert`, but a row that would break a unique index is left out; how many were inserted.
+
+    Where another transaction is about to commit such a row, PostgreSQL waits for it to end.
+    """
+    if not rows:
+        return 0
+    one = Insert(table, columns, rows, new_only=True)
     if connection.dialect.name == "sqlite":
-        sql, lists = _exists(table, tuple(asked), "sqlite"), [orjson.dumps(v).decode() for v in asked.values()]
-        return bool(await in_one_hop(connection, lambda raw: raw.execute(sql, lists).fetchone()[0]))
-    raw = await driver(connection)
-    return bool(await raw.fetchval(_exists(table, tuple(asked), "postgresql"), *asked.values()))
+        return await in_one_hop(connection, lambda raw: insert_here(raw, connection.dialect, one))
+    return await _insert_there(await driver(connection), connection.dialect, one)
 
 
 async def driver(connection: AsyncConnection) -> Any:
     """The driver's own connection, inside the transaction: on PostgreSQL, SQLAlchemy begins one only with the first
     statement that goes through it, and what went past it before would be committed by itself."""
-    found: Any = (await connection.get_raw_connection()).driver_connection
+    assert connection.sync_connection is not None
+    found: Any = connection.sync_connection.connection.driver_connection
     if connection.dialect.name != "sqlite" and not found.is_in_transaction():
         await connection.exec_driver_sql("SELECT")
     return found
@@ -74,48 +81,51 @@ async def in_one_hop(connection: AsyncConnection, work: Callable[[sqlite3.Connec
     return found
 
 
-def insert_here(raw: sqlite3.Connection, dialect: Dialect, inserts: Iterable[Insert]) -> None:
-    """Write `inserts` by the bare connection of SQLite, in its thread."""
-    for one in inserts:
-        sql, processors = _plan(one.table, one.columns, dialect)
-        raw.executemany(sql, [_processed(row, processors) for row in one.rows])
+def insert_here(raw: sqlite3.Connection, dialect: Dialect, one: Insert) -> int:
+    """Insert by the bare connection of SQLite, in its thread; how many rows that made."""
+    sql, processors = _values(one.table, one.columns, dialect, one.new_only)
+    return raw.executemany(sql, [_processed(row, processors) for row in one.rows]).rowcount
 
 
-async def insert_there(raw: Any, dialect: Dialect, inserts: Iterable[Insert]) -> None:
-    """Write `inserts` by the bare connection of PostgreSQL."""
-    for one in inserts:
-        await raw.execute(_plan(one.table, one.columns, dialect)[0], *zip(*one.rows, strict=True))
+def insert_sql(one: Insert, dialect: Dialect) -> str:
+    """The statement of PostgreSQL, which takes `one.arrays()`."""
+    return _unnest(one.table, one.columns, dialect, one.new_only)
 
 
-def _processed(row: Row, processors: Processors) -> Row:
+async def _insert_there(raw: Any, dialect: Dialect, one: Insert) -> int:
+    status: str = await raw.execute(insert_sql(one, dialect), *one.arrays())
+    return int(status.rpartition(" ")[2])  # "INSERT 0 32"
+
+
+def _processed(row: Row, processors: Processors) -> Sequence[Any]:
     values = list(row)
     for i, process in processors:
         values[i] = process(values[i])
-    return tuple(values)
+    return values
+
+
+def _into(table: Table, columns: tuple[str, ...], dialect: Dialect) -> str:
+    names = ", ".join(dialect.identifier_preparer.quote(c) for c in columns)
+    return f"INSERT INTO {dialect.identifier_preparer.format_table(table)} ({names})"
 
 
 @lru_cache(maxsize=64)
-def _plan(table: Table, columns: tuple[str, ...], dialect: Dialect) -> tuple[str, Processors]:
-    names = ", ".join(dialect.identifier_preparer.quote(c) for c in columns)
-    target = dialect.identifier_preparer.format_table(table)
+def _values(table: Table, columns: tuple[str, ...], dialect: Dialect, new_only: bool) -> tuple[str, Processors]:
     types = [table.c[c].type.dialect_impl(dialect) for c in columns]
-    if dialect.name == "sqlite":
-        found = [(i, t.bind_processor(dialect)) for i, t in enumerate(types)]
-        marks = ", ".join("?" * len(columns))
-        return f"INSERT INTO {target} ({names}) VALUES ({marks})", tuple((i, p) for i, p in found if p)  # noqa: S608
+    found = [(i, t.bind_processor(dialect)) for i, t in enumerate(types)]
+    marks = ", ".join("?" * len(columns))
+    return f"{_into(table, columns, dialect)} VALUES ({marks}){_UNLESS_THERE * new_only}", tuple(
+        (i, p) for i, p in found if p
+    )
+
+
+@lru_cache(maxsize=64)
+def _unnest(table: Table, columns: tuple[str, ...], dialect: Dialect, new_only: bool) -> str:
+    types = [table.c[c].type.dialect_impl(dialect) for c in columns]
     arrays = ", ".join(f"${i}::{_array_type(t.compile(dialect))}[]" for i, t in enumerate(types, 1))
-    return f"INSERT INTO {target} ({names}) SELECT * FROM unnest({arrays})", ()  # noqa: S608
+    return f"{_into(table, columns, dialect)} SELECT * FROM unnest({arrays}){_UNLESS_THERE * new_only}"  # noqa: S608
 
 
 def _array_type(compiled: str) -> str:
     """`VARCHAR(36)` as `text`: a length in the array's type would cut values in silence; the column's own refuses."""
     return "text" if compiled.startswith("VARCHAR") else compiled
-
-
-@lru_cache(maxsize=64)
-def _exists(table: Table, columns: tuple[str, ...], dialect: str) -> str:
-    """One look-up by index for each column; an OR inside a single query would leave that to the planner."""
-    one = "SELECT 1 FROM {} WHERE {} = ANY(${}::text[])"
-    if dialect == "sqlite":
-        one = "SELECT 1 FROM {} WHERE {} IN (SELECT value FROM json_each(?{}))"
-    return "SELECT " + " OR ".join(f"EXISTS ({one.format(table.name, c, i)})" for i, c in enumerate(columns, 1))

@@ -12,12 +12,9 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.util import await_only
 
-from shared.db.bulk import driver
 from shared.db.pending import Pending
 from shared.db.tables import SystemTables
 from shared.errors import Unavailable
-
-OUTBOX_CHANNEL = "redress_outbox"
 
 
 def is_outage(error: BaseException) -> bool:
@@ -71,6 +68,7 @@ class Database:
             self.engine = _postgres(url, pool_size)
             self._writer = None
         self._writing = self.engine.execution_options(redress_write=True)
+        self._bare = self.engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
@@ -86,7 +84,7 @@ class Database:
                 yield session
                 await session.flush()
                 if gathered.events or gathered.audit:
-                    await self.seal(await session.connection(), gathered)
+                    await gathered.write(await session.connection(), self.tables)
         if gathered.events:
             self.wake()
 
@@ -94,23 +92,30 @@ class Database:
     async def connection(self) -> AsyncIterator[tuple[AsyncConnection, Pending]]:
         """As `transaction`, without the ORM, for hot paths."""
         gathered = Pending()
-        async with self._outage(), self._writer or nullcontext(), self._writing.begin() as connection:
+        async with self._outage(), self._writer or nullcontext(), self._begun() as connection:
             yield connection, gathered
-            await self.seal(connection, gathered)
+            await gathered.write(connection, self.tables)
         if gathered.events:
             self.wake()
+
+    @asynccontextmanager
+    async def _begun(self) -> AsyncIterator[AsyncConnection]:
+        if self.is_sqlite:
+            async with self._writing.begin() as connection:
+                yield connection
+            return
+        # The driver begins and ends the transaction: through SQLAlchemy each took as long as writing a few complaints.
+        async with self._bare.connect() as connection:
+            assert connection.sync_connection is not None
+            raw: Any = connection.sync_connection.connection.driver_connection
+            async with raw.transaction():
+                yield connection
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:
         """A session that only reads. Raises Unavailable when the database is away."""
         async with self._outage(), AsyncSession(self.engine, expire_on_commit=False) as session:
             yield session
-
-    async def seal(self, connection: AsyncConnection, gathered: Pending) -> None:
-        """Write events and audit entries into the open transaction, and tell the relay of other processes."""
-        await gathered.write(connection, self.tables)
-        if gathered.events and not self.is_sqlite:
-            await (await driver(connection)).execute(f"NOTIFY {OUTBOX_CHANNEL}")
 
     def wake(self) -> None:
         for waker in self.wakers:

@@ -6,19 +6,24 @@ of a service share, the head of the audit chain, is locked for the shortest time
 
 import hashlib
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 import orjson
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Dialect, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from shared.clock import rfc3339
-from shared.db.bulk import Insert, driver, in_one_hop, insert_here, insert_there
+from shared.db.bulk import Insert, driver, in_one_hop, insert_here, insert_sql
 from shared.db.tables import SystemTables
 
 GENESIS = "0" * 64
+OUTBOX_CHANNEL = "redress_outbox"
 _OUTBOX = ("event_id", "key", "type", "payload", "created_at")
+_TELL = f"SELECT pg_notify('{OUTBOX_CHANNEL}', ''), seq, hash FROM audit_head"  # noqa: S608
+_LINK = "UPDATE audit_head SET seq = $8, hash = $9"  # the parameters after those of _AUDIT
 _AUDIT = ("seq", "at", "actor", "action", "subject", "detail", "hash")
 
 
@@ -51,38 +56,44 @@ class AuditEntry:
 
 @dataclass(slots=True)
 class Pending:
-    """Gathered during one unit of work. `inserts` are rows of the service's own, written before all else."""
+    """Gathered during one unit of work."""
 
-    inserts: list[Insert] = field(default_factory=list)
     events: list[OutboxRow] = field(default_factory=list)
     audit: list[AuditEntry] = field(default_factory=list)
 
     async def write(self, connection: AsyncConnection, tables: SystemTables) -> None:
-        """Write what was gathered into the open transaction of `connection`."""
-        inserts = [one for one in self.inserts if one.rows]
-        if self.events:
-            rows = [(e.event_id, e.key, e.type, e.payload, e.created_at) for e in self.events]
-            inserts.append(Insert(tables.outbox, _OUTBOX, rows))
-        if not inserts and not self.audit:
+        """Write what was gathered into the open transaction of `connection`, whose commit will tell the relay."""
+        if not self.events and not self.audit:
             return
-        dialect = connection.dialect
-        if dialect.name == "sqlite":
+        rows = [(e.event_id, e.key, e.type, e.payload, e.created_at) for e in self.events]
+        told = Insert(tables.outbox, _OUTBOX, rows)
+        if connection.dialect.name == "sqlite":
+            await in_one_hop(connection, lambda raw: self._write_here(raw, connection.dialect, tables, told))
+        else:
+            await self._write_there(await driver(connection), connection.dialect, tables, told)
 
-            def all_of_it(raw: sqlite3.Connection) -> None:
-                insert_here(raw, dialect, inserts)
-                if self.audit:
-                    links = self._chain(tables, *raw.execute("SELECT seq, hash FROM audit_head").fetchone())
-                    insert_here(raw, dialect, [links])
-                    raw.execute("UPDATE audit_head SET seq = ?, hash = ?", (links.rows[-1][0], links.rows[-1][-1]))
-
-            await in_one_hop(connection, all_of_it)
-            return
-        raw = await driver(connection)
-        await insert_there(raw, dialect, inserts)
+    def _write_here(self, raw: sqlite3.Connection, dialect: Dialect, tables: SystemTables, told: Insert) -> None:
+        if told.rows:
+            insert_here(raw, dialect, told)
         if self.audit:
-            links = self._chain(tables, *await raw.fetchrow("SELECT seq, hash FROM audit_head FOR UPDATE"))
-            await insert_there(raw, dialect, [links])
-            await raw.execute("UPDATE audit_head SET seq = $1, hash = $2", links.rows[-1][0], links.rows[-1][-1])
+            links = self._chain(tables, *raw.execute("SELECT seq, hash FROM audit_head").fetchone())
+            insert_here(raw, dialect, links)
+            raw.execute("UPDATE audit_head SET seq = ?, hash = ?", (links.rows[-1][0], links.rows[-1][-1]))
+
+    async def _write_there(self, raw: Any, dialect: Dialect, tables: SystemTables, told: Insert) -> None:
+        """In two statements at most: each is a round trip, and from the first on others wait for the chain's head.
+        The relay, which may be another process, hears of the commit by NOTIFY."""
+        head: Sequence[Any] = ()
+        if told.rows:
+            lock = " FOR UPDATE" if self.audit else ""
+            sql = f"WITH told AS ({insert_sql(told, dialect)}) {_TELL}{lock}"
+            _, *head = await raw.fetchrow(sql, *told.arrays())
+        elif self.audit:
+            head = await raw.fetchrow("SELECT seq, hash FROM audit_head FOR UPDATE")
+        if self.audit:
+            links = self._chain(tables, *head)
+            sql = f"WITH links AS ({insert_sql(links, dialect)}) {_LINK}"
+            await raw.execute(sql, *links.arrays(), links.rows[-1][0], links.rows[-1][-1])
 
     def _chain(self, tables: SystemTables, seq: int, previous: str) -> Insert:
         """The entries as rows, linked to the head (`seq`, `previous`)."""

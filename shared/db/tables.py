@@ -1,5 +1,6 @@
 """The tables that every service has beside its own: outbox, inbox, parking lot, audit chain, keys, heartbeats."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -7,6 +8,14 @@ from sqlalchemy import BigInteger, Column, DateTime, Dialect, Index, Integer, Me
 from sqlalchemy.types import TypeEngine
 
 _BIGINT = BigInteger().with_variant(Integer(), "sqlite")
+
+
+def _as_text(value: datetime | None) -> str | None:
+    if value is None:
+        return None
+    if value.tzinfo is None:
+        raise ValueError("a time without an offset")
+    return value.astimezone(UTC).isoformat(" ", "microseconds")[:26]
 
 
 class UtcDateTime(types.TypeDecorator[datetime]):
@@ -18,13 +27,16 @@ class UtcDateTime(types.TypeDecorator[datetime]):
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         return dialect.type_descriptor(DateTime(timezone=dialect.name != "sqlite"))
 
+    def bind_processor(self, dialect: Dialect) -> Callable[[Any], Any] | None:
+        # SQLite's texts as SQLAlchemy writes them, in a tenth of the time: every row of a bulk insert has several
+        return _as_text if dialect.name == "sqlite" else super().bind_processor(dialect)
+
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         if value is None:
             return None
         if value.tzinfo is None:
             raise ValueError("a time without an offset")
-        value = value.astimezone(UTC)
-        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+        return value.astimezone(UTC)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         if value is None:

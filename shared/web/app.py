@@ -73,6 +73,8 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         separate_input_output_schemas=False,
+        # ours follow a complaint beyond HTTP (shared/trace.py, shared/metrics.py); a second set would only cost
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.service = service
     app.state.settings = settings

@@ -24,7 +24,7 @@ class Writer:
         self.desk = desk
         self.groups: list[list[str]] = []
         self.after_look: Any = None
-        self.group = GroupCommit[tuple[str, int], str](desk.db, self.write, **options)
+        self.group = GroupCommit[tuple[str, int], str](desk.db, self.write, **{"lanes": 1, **options})
 
     async def write(
         self, connection: AsyncConnection, pending: Pending, items: Sequence[tuple[str, int]]
@@ -189,3 +189,47 @@ async def test_more_than_may_wait_is_refused_at_once(desk: Any) -> None:
     answers = await asyncio.gather(*tasks, return_exceptions=True)
     assert [type(a) for a in answers] == [str] * 10 + [Overloaded] * 2
     await writer.group.stop()
+
+
+@POSTGRES
+async def test_two_groups_are_under_way_at_a_time_and_the_chain_holds(desk: Any) -> None:
+    writer = Writer(desk, lanes=2)
+    at_once, most = 0, 0
+    write = writer.write
+
+    async def counted(*given: Any) -> list[str | Conflict]:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        try:
+            return await write(*given)
+        finally:
+            at_once -= 1
+
+    writer.group = GroupCommit[tuple[str, int], str](desk.db, counted, lanes=2)
+    writer.group.start()
+
+    async def client(name: str) -> list[str]:
+        return [await writer.group.submit((f"{name}-{n}", n)) for n in range(20)]
+
+    answers = await asyncio.gather(*(client(f"c{n}") for n in range(16)))
+    await writer.group.stop()
+    assert answers == [[f"new:{n}" for n in range(20)]] * 16
+    assert most == 2
+    assert max(map(len, writer.groups)) <= 8, "each lane takes its half"
+    async with desk.db.reading() as session:
+        rows = [dict(r) for r in (await session.execute(select(desk.tables.audit))).mappings()]
+    assert len(rows) == 320
+    assert audit.verify(sorted(rows, key=lambda r: r["seq"])).broken_at is None
+
+
+@POSTGRES
+async def test_two_lanes_with_the_same_keys_write_each_once(desk: Any) -> None:
+    writer = Writer(desk, lanes=2, max_group=4)
+    writer.group.start()
+    ids = [f"t{n}" for n in range(12)]
+    answers = await writer.many(*ids, *reversed(ids), *ids)
+    await writer.group.stop()
+    assert all(isinstance(a, str) for a in answers)
+    assert await desk.scalar("SELECT count(*) FROM thing") == 12
+    assert sum(a.startswith("new:") for a in answers) == 12

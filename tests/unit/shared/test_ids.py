@@ -3,6 +3,7 @@
 import re
 import threading
 import time
+from datetime import date
 from uuid import RFC_4122, UUID
 
 import pytest
@@ -44,10 +45,10 @@ def test_threads_make_no_two_alike() -> None:
     assert len(set(made)) == 8_000
 
 
-@given(st.dates().map(lambda d: d.strftime("%y%m%d")))
-def test_a_reference_has_its_shape_and_is_its_own_normal_form(day: str) -> None:
+@given(st.dates())
+def test_a_reference_has_its_shape_and_is_its_own_normal_form(day: date) -> None:
     made = reference(day)
-    assert re.fullmatch(rf"{day}-[{ALPHABET}]{{4}}-[{ALPHABET}]{{5}}", made)
+    assert re.fullmatch(rf"{day:%y%m%d}-[{ALPHABET}]{{4}}-[{ALPHABET}]{{5}}", made)
     assert normalise_reference(made) == made
 
 
