@@ -31,7 +31,7 @@ from tests.bench.sample import body
 
 ROOT = Path(__file__).parents[2]
 CONNECTIONS = 32
-WARM_UP = 1.0  # seconds
+WARM_UP = 0.3  # seconds
 _MIGRATIONS = ROOT / "services" / "intake" / "migrations"
 _COUNTED = {"ours": ("complaint", "outbox", "audit"), "plain": ("complaint", "outbox"), "bare": ()}
 

@@ -198,6 +198,20 @@ async def test_the_channels_own_reference_is_a_second_natural_key(desk: Any, com
     assert await _kept(desk) == (2, 2, 2)
 
 
+async def test_a_repeat_of_a_repeat_under_another_key_is_new(desk: Any, complaint: Make) -> None:
+    """In one group: the first uses a spent key for another body, and is refused; the second is the first's twin by its
+    channel_ref only, under a key of its own: nothing is known of it, so it is taken, and its own twin answers alike."""
+    assert (await desk.post(complaint(), key="spent")).status_code == 201
+    other = complaint(channel_ref="call-9")
+    first, second, third = await asyncio.gather(
+        desk.post(other, key="spent"), desk.post(other, key="fresh"), desk.post(other, key="fresh")
+    )
+    assert first.json()["code"] == "idempotency_key_reused"
+    assert (second.status_code, third.status_code) == (201, 201)
+    assert second.content == third.content
+    assert await _kept(desk) == (2, 2, 2)
+
+
 async def test_a_reference_that_is_taken_is_drawn_anew(
     desk: Any, complaint: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
