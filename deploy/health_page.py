@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.responses import HTMLResponse
 
 from shared import __version__
@@ -19,9 +19,10 @@ from shared.web import pages
 from shared.web.access import public, seal
 from shared.web.app import dress
 from shared.web.health import REASONS
+from shared.web.router import Router
 
 _STATUS_RANK = {"ready": 0, "degraded": 1, "not_ready": 2}
-router = APIRouter(dependencies=[Depends(public())])
+router = Router(dependencies=[Depends(public())])
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi import Depends, Header, Query, Request, Response
 from pydantic import ValidationError
 
 from services.intake import usecases
@@ -26,8 +26,9 @@ from shared.web.access import Authenticator, allow, public
 from shared.web.app import ClockDep, Reading, Tx
 from shared.web.edge import direct
 from shared.web.problems import documented, fields_of
+from shared.web.router import Router
 
-router = APIRouter(prefix="/v1", tags=["complaints"])
+router = Router(prefix="/v1", tags=["complaints"])
 
 _WRITERS = (Scope.WRITE, Scope.IMPORT, Role.AGENT)
 # who may read what people wrote and who they are; each such read is audited

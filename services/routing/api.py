@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
+from fastapi import Depends, Header, Path, Query, Request, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from services.routing import store, usecases
@@ -31,8 +31,9 @@ from shared.security.principal import Principal, Role
 from shared.web.access import allow
 from shared.web.app import ClockDep, Reading, Tx
 from shared.web.problems import documented
+from shared.web.router import Router
 
-router = APIRouter(prefix="/v1", tags=["cases"])
+router = Router(prefix="/v1", tags=["cases"])
 
 _READERS = (Role.OFFICER, Role.SUPERVISOR, Role.MANAGER, Role.AUDITOR, Role.ADMIN)
 _NARRATIVE = (Role.OFFICER, Role.SUPERVISOR, Role.AUDITOR)

@@ -4,7 +4,7 @@ import re
 from datetime import date, datetime
 from typing import Annotated, Any, Generic, TypeVar
 
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import Depends, Path, Query, Request
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from services.sla.domain.clock import State, Step, Watch
@@ -28,9 +28,10 @@ from shared.security.principal import Role
 from shared.web.access import allow
 from shared.web.app import ClockDep, Reading
 from shared.web.problems import documented
+from shared.web.router import Router
 
 _READERS = (Role.OFFICER, Role.SUPERVISOR, Role.MANAGER, Role.AUDITOR, Role.ADMIN)
-router = APIRouter(prefix="/v1", dependencies=[Depends(allow(*_READERS))])
+router = Router(prefix="/v1", dependencies=[Depends(allow(*_READERS))])
 
 Moment = Annotated[
     datetime,

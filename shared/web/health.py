@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import Depends, Request, Response
 from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy import func, select
@@ -17,8 +17,9 @@ from shared.db import Database
 from shared.i18n import mark
 from shared.relay import outbox_state
 from shared.web.access import public
+from shared.web.router import Router
 
-router = APIRouter(tags=["health"], dependencies=[Depends(public())])
+router = Router(tags=["health"], dependencies=[Depends(public())])
 OUTBOX_LATE = 30.0  # seconds after which an unpublished event makes a service degraded
 WORKER_SILENT = 20.0  # seconds without a heartbeat after which a worker counts as gone
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from fastapi.responses import HTMLResponse
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import Response
@@ -18,8 +18,9 @@ from shared import i18n
 from shared.i18n import Translator, mark
 from shared.web import pages
 from shared.web.app import ClockDep, Reading
+from shared.web.router import Router
 
-router = APIRouter(include_in_schema=False)
+router = Router(include_in_schema=False)
 
 _DIMENSIONS: tuple[tuple[figures.Kind, str, str], ...] = (
     ("channel", mark("By channel"), mark("Channel")),

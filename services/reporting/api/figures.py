@@ -2,15 +2,16 @@
 
 from datetime import date
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.reporting import figures
 from services.reporting.api.select import Selected, readers, today
 from shared.web.app import ClockDep, Reading
 from shared.web.problems import documented
+from shared.web.router import Router
 
-router = APIRouter(prefix="/v1/figures", tags=["figures"], dependencies=[Depends(readers())])
+router = Router(prefix="/v1/figures", tags=["figures"], dependencies=[Depends(readers())])
 
 
 class Total(BaseModel):
