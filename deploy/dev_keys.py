@@ -11,7 +11,7 @@ from pathlib import Path
 from sqlalchemy import select
 
 from deploy.registry import SERVICES
-from services.intake.domain import CHANNELS
+from services.intake.domain.complaint import CHANNELS
 from shared.clock import utcnow
 from shared.db import Database
 from shared.security import keys

@@ -14,7 +14,7 @@ from sqlalchemy import Column, func, select
 from sqlalchemy.sql.expression import ColumnElement
 
 from deploy.registry import SERVICES
-from services.intake.store import Complaint, Progress
+from services.intake.store.complaint import Complaint, Progress
 from services.reporting import store as reporting
 from services.reporting.domain import Cell, Fact, tally
 from services.routing import store as routing

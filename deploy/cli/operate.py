@@ -156,7 +156,7 @@ def keys_create(
     home: Home = _HOME,
 ) -> None:
     """Make a key and print it, once. With --channel and no --scope it may write and read."""
-    from services.intake.domain import CHANNELS
+    from services.intake.domain.complaint import CHANNELS
     from shared.clock import utcnow
     from shared.security import keys
     from shared.security.principal import Role, Scope
@@ -271,7 +271,7 @@ def audit_verify(
 
 def rotate_encryption(home: Home = _HOME) -> None:
     """Wrap every complaint's data key under the current (first) master key; then the old ones can go."""
-    from services.intake.usecases import Desk
+    from services.intake.usecases.complaint import Desk
     from shared.clock import utcnow
 
     async def rewrap() -> int:

@@ -7,7 +7,7 @@ from fastapi import FastAPI
 
 from services.intake import api, store
 from services.intake.settings import IntakeSettings
-from services.intake.usecases import Desk, Prepared, Receipt
+from services.intake.usecases.complaint import Desk, Prepared, Receipt
 from shared import logs
 from shared.clock import Clock, utcnow
 from shared.db import Database, GroupCommit
@@ -34,7 +34,7 @@ def create_app(
         settings=settings,
         db=db,
         clock=clock,
-        routers=[api.router],
+        routers=api.routers,
         lifespan=lifespan,
     )
     app.state.desk = desk

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import orjson
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.intake import store
+from services.intake.store import complaint as store
 from shared import trace
 from shared.clock import rfc3339
 from shared.cloudevents import Envelope

@@ -16,6 +16,9 @@ from shared.db.pending import Pending
 from shared.db.tables import SystemTables
 from shared.errors import Unavailable
 
+# The driver's InternalClientError: the server has ended the session, and the socket has not told us yet.
+_AWAY = (OSError, TimeoutError, exc.TimeoutError, asyncpg.InterfaceError, asyncpg.InternalClientError, Unavailable)
+
 
 def is_outage(error: BaseException) -> bool:
     """Whether `error` says that the database is away or too busy, as against having refused what we asked of it."""
@@ -26,7 +29,7 @@ def is_outage(error: BaseException) -> bool:
         cause = getattr(origin, "__cause__", None) or origin
         if isinstance(cause, asyncpg.PostgresError):
             return _server_away(cause)
-        if isinstance(cause, (OSError, TimeoutError, asyncpg.InterfaceError)):
+        if isinstance(cause, _AWAY):
             return True
         reason = str(origin)
         return isinstance(error, exc.OperationalError) and any(
@@ -34,9 +37,7 @@ def is_outage(error: BaseException) -> bool:
         )
     if isinstance(error, asyncpg.PostgresError):
         return _server_away(error)
-    return isinstance(
-        error, (ConnectionError, TimeoutError, OSError, exc.TimeoutError, asyncpg.InterfaceError, Unavailable)
-    )
+    return isinstance(error, _AWAY)
 
 
 def _server_away(error: asyncpg.PostgresError) -> bool:
@@ -108,8 +109,13 @@ class Database:
         async with self._bare.connect() as connection:
             assert connection.sync_connection is not None
             raw: Any = connection.sync_connection.connection.driver_connection
-            async with raw.transaction():
-                yield connection
+            try:
+                async with raw.transaction():
+                    yield connection
+            except Exception as error:
+                if is_outage(error):
+                    await connection.invalidate(error)  # else the pool would hand it to the next one
+                raise
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:

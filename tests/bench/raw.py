@@ -19,8 +19,8 @@ import asyncpg
 from sqlalchemy.engine import make_url
 
 from services.intake import store
-from services.intake.schemas import COMPLAINT
-from services.intake.usecases import Desk
+from services.intake.schemas.complaint import COMPLAINT
+from services.intake.usecases.complaint import Desk
 from shared.clock import utcnow
 from shared.security.crypto import MasterKeys
 from tests.bench.sample import body

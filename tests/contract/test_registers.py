@@ -5,8 +5,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from services.intake.domain import CHANNELS
-from services.intake.schemas import ComplaintIn
+from services.intake.domain.complaint import CHANNELS
+from services.intake.schemas.complaint import ComplaintIn
 from services.routing import classifier
 from shared import i18n
 from shared.events import Outcome, StepName

@@ -179,12 +179,12 @@ async def test_a_new_master_key_takes_over_without_touching_the_data(
 async def test_one_complaints_sealed_data_does_not_open_in_another(desk: Any, complaint: Make) -> None:
     one, other = [(await desk.post(complaint(narrative=f"No. {n}"))).json()["id"] for n in range(2)]
     async with desk.db.transaction() as tx:
-        first, second = await store.complaint(tx, one), await store.complaint(tx, other)
+        first, second = await store.complaint.complaint(tx, one), await store.complaint.complaint(tx, other)
         assert first is not None
         assert second is not None
         first.sealed_content = second.sealed_content
     async with desk.db.reading() as session:
-        swapped = await store.complaint(session, one)
+        swapped = await store.complaint.complaint(session, one)
         assert swapped is not None
         with pytest.raises(Undecryptable):
             desk.app.state.desk.content(swapped)

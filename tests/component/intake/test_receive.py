@@ -9,7 +9,7 @@ import httpx
 import orjson
 import pytest
 
-from services.intake import usecases
+from services.intake.usecases import complaint as usecases
 from shared import audit
 from shared.cloudevents import decode
 from shared.ids import normalise_reference

@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+from contextlib import suppress
 from datetime import timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -175,6 +176,48 @@ async def test_a_backend_that_is_ended_between_statements_is_an_outage(desk: Any
     await desk.db.ping()
 
 
+@POSTGRES
+@pytest.mark.parametrize("way", ["transaction", "connection"])
+async def test_a_server_that_stops_at_any_moment_is_an_outage_and_nothing_else(
+    desk: Any, way: str, eventually: Any
+) -> None:
+    told: list[BaseException] = []
+    pids: dict[int, int] = {}
+    ending = False
+
+    async def work(worker: int) -> None:
+        while not ending:
+            try:
+                async with getattr(desk.db, way)() as unit:
+                    connection = unit[0] if way == "connection" else unit
+                    pids[worker] = (await connection.execute(text("SELECT pg_backend_pid()"))).scalar_one()
+                    await connection.execute(text("SELECT 1"))
+            except Unavailable:
+                pass
+            except Exception as error:
+                told.append(error)
+
+    workers = [asyncio.create_task(work(n)) for n in range(4)]
+    try:
+        for _ in range(100):
+            await asyncio.sleep(0.01)
+            ended = ", ".join(map(str, pids.values()))
+            with suppress(Unavailable):  # its own session may have been among those ended the last time
+                await desk.column(f"SELECT pg_terminate_backend(pid) FROM unnest('{{{ended}}}'::int[]) AS t(pid)")
+    finally:
+        ending = True
+        await asyncio.gather(*workers)
+    assert told == []
+
+    async def answers() -> bool:
+        with suppress(Unavailable):
+            await desk.db.ping()
+            return True
+        return False
+
+    assert await eventually(answers, within=10)
+
+
 async def test_a_sqlite_file_in_a_folder_that_is_missing_is_made(tmp_path: Path, open_database: Any) -> None:
     desk = await open_database(f"sqlite+aiosqlite:///{tmp_path / 'a' / 'b' / 'c.db'}")
     await desk.db.ping()
@@ -213,6 +256,7 @@ def _server(state: str) -> asyncpg.PostgresError:
         (Unavailable(), True),
         (exc.TimeoutError(), True),
         (asyncpg.InterfaceError("connection is closed"), True),
+        (asyncpg.InternalClientError("another operation is in progress"), True),  # a session ended, its socket not yet
         (_server("57P01"), True),  # the administrator ended it
         (_server("53300"), True),  # too many connections
         (_server("40P01"), True),  # a deadlock: again

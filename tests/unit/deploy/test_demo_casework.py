@@ -29,7 +29,7 @@ from shared.events import Outcome
 UNTIL = datetime(2026, 3, 5, 10, tzinfo=UTC)
 DAY = timedelta(days=1)
 VERBS = ["claim", "acknowledge", "respond", "resolve", "close"]
-QUICK = Patience(first=0.001, longest=0.005, total=0.2)
+QUICK = Patience(first=0.001, longest=0.005, total=2.0)
 
 Life = tuple[DemoComplaint, tuple[Move, ...]]
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.intake.domain import CLOCK_SKEW, EARLIEST_YEAR, Complainant, Submission, check_times
+from services.intake.domain.complaint import CLOCK_SKEW, EARLIEST_YEAR, Complainant, Submission, check_times
 from shared.errors import Invalid
 
 NOW = datetime(2026, 11, 23, 10, tzinfo=UTC)

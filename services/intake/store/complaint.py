@@ -1,22 +1,16 @@
-"""Intake's tables and queries. Never commits."""
+"""Complaints as received, and how far the others have come with them."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Column, LargeBinary, MetaData, Numeric, String, Text, or_, select
+from sqlalchemy import Column, LargeBinary, Numeric, String, Text, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from shared.db import SystemTables, UtcDateTime, bulk
-
-metadata = MetaData()
-tables = SystemTables(metadata)
-
-
-class Base(SQLModel):
-    metadata = metadata
+from services.intake.store.base import Base
+from shared.db import UtcDateTime, bulk
 
 
 class Complaint(Base, table=True):

@@ -9,7 +9,7 @@ from babel.core import get_global
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 from pydantic_core import PydanticCustomError
 
-from services.intake.domain import CHANNELS, CODE_LIMIT, NARRATIVE_LIMIT, Complainant, Submission
+from services.intake.domain.complaint import CHANNELS, CODE_LIMIT, NARRATIVE_LIMIT, Complainant, Submission
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _CURRENCIES = frozenset(get_global("all_currencies"))

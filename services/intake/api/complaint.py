@@ -6,8 +6,7 @@ import orjson
 from fastapi import Depends, Header, Query, Request, Response
 from pydantic import ValidationError
 
-from services.intake import usecases
-from services.intake.domain import (
+from services.intake.domain.complaint import (
     ChannelNotAllowed,
     ChannelRefConflict,
     HistoryNotAllowed,
@@ -15,8 +14,9 @@ from services.intake.domain import (
     IdempotencyKeyReused,
     check_times,
 )
-from services.intake.schemas import COMPLAINT, ComplaintIn, ComplaintOut, ReceiptOut, TrackedOut
-from services.intake.usecases import Desk, Prepared, Receipt
+from services.intake.schemas.complaint import COMPLAINT, ComplaintIn, ComplaintOut, ReceiptOut, TrackedOut
+from services.intake.usecases import complaint as usecases
+from services.intake.usecases.complaint import Desk, Prepared, Receipt
 from shared import audit
 from shared.clock import rfc3339
 from shared.db import GroupCommit

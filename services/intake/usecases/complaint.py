@@ -10,9 +10,15 @@ from zoneinfo import ZoneInfo
 import orjson
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
-from services.intake import store
-from services.intake.domain import CODE_LIMIT, ChannelRefConflict, Complainant, IdempotencyKeyReused, Submission
+from services.intake.domain.complaint import (
+    CODE_LIMIT,
+    ChannelRefConflict,
+    Complainant,
+    IdempotencyKeyReused,
+    Submission,
+)
 from services.intake.redaction import NOBODY, Personal, redact
+from services.intake.store import complaint as store
 from shared import audit, outbox
 from shared.clock import rfc3339
 from shared.db import GroupCommit, Pending, is_duplicate

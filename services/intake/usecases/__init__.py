@@ -1,0 +1,1 @@
+"""What intake does, one function a verb: load, decide, save, add event."""
