@@ -59,6 +59,19 @@ class NotFound(RedressError):
     code = "not_found"
 
 
+class Gone(RedressError):
+    """It was there and has been erased for good."""
+
+    code = "gone"
+
+
+class TooManyRequests(RedressError):
+    """More requests than this caller may send; wait a little."""
+
+    code = "too_many_requests"
+    retry_after = 1  # seconds
+
+
 class Unauthenticated(RedressError):
     """A valid key or token is needed."""
 

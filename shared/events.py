@@ -68,6 +68,102 @@ class ComplaintReceived(Event):
     occurred_at: AwareDatetime | None = None
     desired_outcome: str | None = None
     imported: bool = False
+    referred_by: str | None = Field(None, description="Code of the regulator or ombudsman that sent it")
+    referred_at: AwareDatetime | None = Field(None, description="When that body received it")
+    imposed_due_at: AwareDatetime | None = Field(None, description="The deadline that body has set")
+
+
+@published("intake", "complaint.amended")
+class ComplaintAmended(Event):
+    """Something about a complaint is known better than when it came in. Fields that did not change are None."""
+
+    amended_at: AwareDatetime
+    vulnerable: bool | None = None
+
+
+@published("intake", "complaint.message_added")
+class ComplaintMessageAdded(Event):
+    """Words were exchanged. `direction`: in (from the complainant) or out. `text` is redacted; `via` a channel's code
+    or `tracking`; `attachments` counts the files that came along."""
+
+    message_id: str
+    direction: Literal["in", "out"]
+    author: Literal["complainant", "representative", "staff", "system"]
+    via: str
+    text: str
+    attachments: int = 0
+    added_at: AwareDatetime
+
+
+@published("intake", "complaint.withdrawn")
+class ComplaintWithdrawn(Event):
+    """The complainant has taken the complaint back. `reason` is redacted."""
+
+    withdrawn_at: AwareDatetime
+    reason: str | None = None
+
+
+@published("intake", "complaint.linked")
+class ComplaintLinked(Event):
+    """Two complaints of one person may be, are, or are not one matter. Published for the later one of the two.
+
+    `governs_from` is the earliest receipt among all complaints that are confirmed to be this matter: it starts the
+    clock. `state` suggested changes nothing yet; rejected also undoes a confirmation.
+    """
+
+    link_id: str
+    other_id: str
+    state: Literal["suggested", "confirmed", "rejected"]
+    score: float = Field(ge=0, le=1)
+    reasons: tuple[str, ...] = ()
+    governs_from: AwareDatetime
+    linked_at: AwareDatetime
+
+
+@published("intake", "complaint.rated")
+class ComplaintRated(Event):
+    """How satisfied the complainant is, from 1 (not at all) to 5; a later rating replaces an earlier one. `comment` is
+    redacted."""
+
+    overall: int = Field(ge=1, le=5)
+    staff: int | None = Field(None, ge=1, le=5)
+    product: int | None = Field(None, ge=1, le=5)
+    handling: int | None = Field(None, ge=1, le=5)
+    comment: str | None = None
+    rated_at: AwareDatetime
+
+
+@published("intake", "complaint.disputed")
+class ComplaintDisputed(Event):
+    """The complainant does not accept the outcome. `grounds` is redacted."""
+
+    dispute_id: str
+    outcome: str
+    grounds: str
+    disputed_at: AwareDatetime
+
+
+@published("intake", "complaint.erased")
+class ComplaintErased(Event):
+    """The complainant's data is gone: whoever holds a narrative or message of this complaint drops it now."""
+
+    ground: Literal["request", "retention"]
+    erased_at: AwareDatetime
+
+
+@published("intake", "complaint.notified")
+class ComplaintNotified(Event):
+    """Something meant for the complainant has gone out, or cannot. `kind`: acknowledgement, letter,
+    information_request, survey, message; `via`: email, sms, webhook or post. `origin` is the id of what it carries (a
+    letter, a message), where it has one."""
+
+    notice_id: str
+    kind: str
+    via: str
+    state: Literal["sent", "failed"]
+    reason: str | None = None
+    origin: str | None = None
+    settled_at: AwareDatetime
 
 
 @published("routing", "complaint.classified")
@@ -123,6 +219,30 @@ class ComplaintResolved(Event):
     redress_amount: Money | None = None
     redress_currency: str | None = None
     resolved_at: AwareDatetime
+
+
+@published("routing", "complaint.letter_issued")
+class ComplaintLetterIssued(Event):
+    """A letter is to go to the complainant. `body` is plain text; `{complainant}` in it stands for the name, which only
+    intake knows."""
+
+    letter_id: str
+    kind: Literal["acknowledgement", "holding", "final", "summary_resolution", "other"]
+    language: str
+    subject: str
+    body: str
+    issued_at: AwareDatetime
+
+
+@published("routing", "complaint.information_requested")
+class ComplaintInformationRequested(Event):
+    """The complainant is asked for something. `question` is plain text, `reply_by` the day by which an answer helps."""
+
+    request_id: str
+    question: str
+    language: str | None = None
+    reply_by: AwareDatetime | None = None
+    requested_at: AwareDatetime
 
 
 @published("routing", "complaint.closed")

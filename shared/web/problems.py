@@ -16,6 +16,8 @@ _STATUS: tuple[tuple[type[RedressError], int, str], ...] = (
     (errors.Unauthenticated, 401, "Not signed in"),
     (errors.Forbidden, 403, "Not allowed"),
     (errors.NotFound, 404, "Not found"),
+    (errors.Gone, 410, "Gone"),
+    (errors.TooManyRequests, 429, "Too many requests"),
     (errors.PreconditionFailed, 412, "Changed meanwhile"),
     (errors.Conflict, 409, "Conflict"),
     (errors.TooLarge, 413, "Too large"),
@@ -55,7 +57,7 @@ def response(error: RedressError, *, request_id: str | None = None) -> Response:
     """The answer for a named error."""
     status, title = status_of(type(error))
     headers = {}
-    if isinstance(error, errors.Unavailable):
+    if isinstance(error, (errors.Unavailable, errors.TooManyRequests)):
         headers["Retry-After"] = str(error.retry_after)
     if status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="redress"'

@@ -2,24 +2,15 @@
 
 from typing import Annotated, Any
 
-import orjson
 from fastapi import Depends, Header, Query, Request, Response
 from pydantic import ValidationError
 
-from services.intake.domain.complaint import (
-    ChannelNotAllowed,
-    ChannelRefConflict,
-    HistoryNotAllowed,
-    IdempotencyKeyInvalid,
-    IdempotencyKeyReused,
-    check_times,
-)
+from services.intake.api.taking import IDEMPOTENCY_KEY, WRITERS, idempotency_key, take
+from services.intake.domain.complaint import ChannelRefConflict, Erased, IdempotencyKeyReused
 from services.intake.schemas.complaint import COMPLAINT, ComplaintIn, ComplaintOut, ReceiptOut, TrackedOut
 from services.intake.usecases import complaint as usecases
-from services.intake.usecases.complaint import Desk, Prepared, Receipt
+from services.intake.usecases.complaint import Desk
 from shared import audit
-from shared.clock import rfc3339
-from shared.db import GroupCommit
 from shared.errors import FieldError, Forbidden, Invalid, Malformed, NotFound, TooLarge
 from shared.security.principal import Principal, Role, Scope
 from shared.web.access import Authenticator, allow, public
@@ -30,7 +21,6 @@ from shared.web.router import Router
 
 router = Router(prefix="/v1", tags=["complaints"])
 
-_WRITERS = (Scope.WRITE, Scope.IMPORT, Role.AGENT)
 # who may read what people wrote and who they are; each such read is audited
 _PERSONAL = (Role.AGENT, Role.OFFICER, Role.SUPERVISOR, Role.AUDITOR)
 _BODY = {
@@ -40,16 +30,7 @@ _BODY = {
             "application/json": {"schema": ComplaintIn.model_json_schema(ref_template="#/components/schemas/{model}")}
         },
     },
-    "parameters": [
-        {
-            "name": "Idempotency-Key",
-            "in": "header",
-            "required": False,
-            "schema": {"type": "string", "minLength": 1, "maxLength": 255},
-            "description": "One key a complaint; repeat the request with it as often as need be. Without it "
-            "(and without channel_ref) a repeated request is a second complaint.",
-        }
-    ],
+    "parameters": [IDEMPOTENCY_KEY],
 }
 
 
@@ -57,7 +38,7 @@ async def _may_write(request: Request) -> None:
     """Declares the access of `receive`, which checks it itself: a dependency would cost a tenth of its time."""
 
 
-_may_write.__redress_allows__ = _WRITERS  # type: ignore[attr-defined]
+_may_write.__redress_allows__ = WRITERS  # type: ignore[attr-defined]
 
 
 @router.post(
@@ -74,31 +55,13 @@ async def receive(request: Request) -> Response:
 
     201 means that the complaint is durably kept.
     """
-    state = request.app.state
-    authenticator: Authenticator = state.authenticator
+    authenticator: Authenticator = request.app.state.authenticator
     principal = await authenticator.principal(request)
-    if not principal.has(*_WRITERS):
-        raise Forbidden(f"This needs one of: {', '.join(_WRITERS)}.")
-    key = request.headers.get("idempotency-key")
-    if key is not None and not (0 < len(key) < 256 and key.isascii() and key.isprintable()):
-        raise IdempotencyKeyInvalid
+    if not principal.has(*WRITERS):
+        raise Forbidden(f"This needs one of: {', '.join(WRITERS)}.")
+    key = idempotency_key(request)
     body = _parse(await request.body())
-    submission = body.to_domain()
-    _check_right(principal, submission.channel, history=submission.received_at is not None)
-    now = state.clock()
-    check_times(submission, now=now)
-    desk: Desk = state.desk
-    writer: GroupCommit[Prepared, Receipt] = state.writer
-    receipt = await desk.receive(
-        writer,
-        submission,
-        body.__pydantic_serializer__.to_json(body),
-        idempotency_key=key,
-        actor=principal.id if principal.key_id is None else f"key:{principal.key_id}",
-        now=now,
-    )
-    headers = {"Idempotency-Replayed": "true"} if receipt.replayed else None
-    return Response(_answer(receipt, state.public_url), 201, headers=headers, media_type="application/json")
+    return await take(request, principal, body.to_domain(), body.__pydantic_serializer__.to_json(body), key=key)
 
 
 def _parse(raw: bytes) -> ComplaintIn:
@@ -112,36 +75,11 @@ def _parse(raw: bytes) -> ComplaintIn:
         raise Invalid("Some values cannot be taken; see errors.", errors=fields_of(raised)) from None
 
 
-def _check_right(principal: Principal, channel: str, *, history: bool) -> None:
-    if history and not principal.has(Scope.IMPORT):
-        raise HistoryNotAllowed(
-            errors=(FieldError("/received_at", "needs complaints:import", "received_at_not_allowed"),)
-        )
-    if principal.channels and channel not in principal.channels:
-        allowed = ", ".join(sorted(principal.channels))
-        raise ChannelNotAllowed(
-            f"This key may post for: {allowed}.",
-            errors=(FieldError("/channel", "not this key's", "channel_not_allowed"),),
-        )
-
-
-def _answer(receipt: Receipt, public_url: str) -> bytes:
-    return orjson.dumps(
-        {
-            "id": receipt.id,
-            "reference": receipt.reference,
-            "status": "received",
-            "received_at": rfc3339(receipt.received_at),
-            "tracking": {"url": f"{public_url}/v1/track/{receipt.reference}", "token": receipt.token},
-        }
-    )
-
-
 @router.get(
     "/complaints/{id}",
     response_model=ComplaintOut,
     response_model_exclude_unset=True,
-    responses=documented(NotFound),
+    responses=documented(NotFound, Erased),
 )
 async def read(
     id: str,
@@ -159,6 +97,8 @@ async def read(
     if principal.has(*_PERSONAL):
         desk: Desk = request.app.state.desk
         audit.add(tx, principal.id, "complaint.read", id, now=clock())
+        if not complaint.wrapped_key:
+            return found | {"erased": True}
         found |= desk.content(complaint) | {"complainant": desk.person(complaint) or {"anonymous": True}}
     return found
 

@@ -3,14 +3,16 @@
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
-from shared.errors import Conflict, FieldError, Forbidden, Invalid, Malformed, Refused
+from shared.errors import Conflict, FieldError, Forbidden, Gone, Invalid, Malformed, Refused
 
 CHANNELS = ("phone", "web_chat", "mobile", "web_form", "email", "letter", "branch", "social", "regulator")
 NARRATIVE_LIMIT = 20_000  # characters
 CODE_LIMIT = 64  # characters
 CLOCK_SKEW = timedelta(minutes=5)  # a channel's clock may be ahead of ours by this much
 EARLIEST_YEAR = 1990
+WAYS = ("email", "sms", "post", "phone")  # by which a complainant may prefer to hear from us
 
 
 class IdempotencyKeyReused(Refused):
@@ -43,6 +45,27 @@ class HistoryNotAllowed(Forbidden):
     code = "received_at_not_allowed"
 
 
+class Erased(Gone):
+    """This complaint's personal data has been erased."""
+
+    code = "erased"
+
+
+@dataclass(frozen=True, slots=True)
+class Representative:
+    """Who acts for the complainant. All of it is personal data but `relation` (parent, solicitor, ...) and `authority`
+    (how the right to act was shown: power_of_attorney, guardianship, letter, ...)."""
+
+    name: str
+    relation: str
+    authority: str | None = None
+    phone: str | None = None
+    email: str | None = None
+
+    def words(self) -> tuple[str, ...]:
+        return tuple(v for v in (self.name, self.phone, self.email) if v)
+
+
 @dataclass(frozen=True, slots=True)
 class Complainant:
     """Who complains. All of it is personal data. None of it need be known: see `Submission.complainant`."""
@@ -51,6 +74,8 @@ class Complainant:
     phone: str | None = None
     email: str | None = None
     customer_no: str | None = None
+    preferred_channel: str | None = None
+    representative: Representative | None = None
 
     def identity(self) -> tuple[str, str] | None:
         """What tells persons apart, strongest first: customer number, phone, e-mail; a name alone does not."""
@@ -64,14 +89,17 @@ class Complainant:
 
     def words(self) -> tuple[str, ...]:
         """Every personal value, for redaction."""
-        return tuple(v for v in (self.name, self.phone, self.email, self.customer_no) if v)
+        own = tuple(v for v in (self.name, self.phone, self.email, self.customer_no) if v)
+        return own + (self.representative.words() if self.representative else ())
 
 
 @dataclass(frozen=True, slots=True)
 class Submission:
     """One complaint as a channel sent it. `complainant` is None for an anonymous one.
 
-    `received_at` is set only for history brought in later; otherwise the moment of taking it in counts.
+    `received_at` is set where it came before we took it in: a letter's day of receipt, or history brought in later
+    (`imported`). `facts` are the channel's own, any JSON; `detail` is the flat text that a channel sends along.
+    `attachments` are the tickets of files that were uploaded before.
     """
 
     channel: str
@@ -88,12 +116,18 @@ class Submission:
     language: str | None = None
     jurisdiction: str | None = None
     detail: dict[str, str] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+    imported: bool = False
+    attachments: tuple[str, ...] = ()
+    referred_by: str | None = None
+    referred_at: datetime | None = None
+    imposed_due_at: datetime | None = None
 
 
 def check_times(submission: Submission, *, now: datetime) -> None:
     """Raises Invalid when a time lies in the future (beyond a small skew) or before any bank's records."""
     wrong = []
-    for name in ("occurred_at", "received_at"):
+    for name in ("occurred_at", "received_at", "referred_at"):
         moment: datetime | None = getattr(submission, name)
         if moment is None:
             continue

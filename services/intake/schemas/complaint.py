@@ -54,14 +54,21 @@ class ComplainantIn(BaseModel):
     phone: Annotated[str | None, Field(pattern=r"^\+?[0-9 ()./-]{3,40}$")] = None
     email: Annotated[str | None, Field(max_length=254), AfterValidator(lambda v: _email(v) if v else v)] = None
     customer_no: Annotated[Text | None, Field(max_length=64)] = None
+    preferred_channel: Literal["email", "sms", "post", "phone"] | None = None
 
     @model_validator(mode="after")
     def _one_or_the_other(self) -> "ComplainantIn":
-        if self.anonymous and (self.name or self.phone or self.email or self.customer_no):
+        own = self.name or self.phone or self.email or self.customer_no or self.preferred_channel
+        if self.anonymous and own:
             raise PydanticCustomError("anonymous_with_person", "an anonymous complainant has no personal data")
         if not self.anonymous and not self.name:
             raise PydanticCustomError("name_missing", "a name is needed, or anonymous: true")
         return self
+
+    def to_domain(self) -> Complainant | None:
+        if self.anonymous:
+            return None
+        return Complainant(self.name or "", self.phone, self.email, self.customer_no, self.preferred_channel)
 
 
 class AmountIn(BaseModel):
@@ -111,14 +118,16 @@ class ComplaintIn(BaseModel):
         dict[Annotated[Code, Field()], Annotated[str, Field(max_length=2000), AfterValidator(_clean)]] | None,
         Field(max_length=50, description="The channel's own facts, as flat text"),
     ] = None
+    attachments: Annotated[
+        list[Annotated[str, Field(max_length=100)]] | None,
+        Field(max_length=20, description="Tickets of files uploaded before"),
+    ] = None
 
     def to_domain(self) -> Submission:
-        who = self.complainant
-        person = None if who.anonymous else Complainant(who.name or "", who.phone, who.email, who.customer_no)
         return Submission(
             channel=self.channel,
             narrative=self.narrative,
-            complainant=person,
+            complainant=self.complainant.to_domain(),
             channel_ref=self.channel_ref,
             branch=self.branch,
             product=self.product,
@@ -130,6 +139,8 @@ class ComplaintIn(BaseModel):
             language=self.language,
             jurisdiction=self.jurisdiction,
             detail=self.detail or {},
+            imported=self.received_at is not None,
+            attachments=tuple(self.attachments or ()),
         )
 
 
@@ -194,6 +205,8 @@ class ComplaintOut(BaseModel):
     desired_outcome: str | None = None
     detail: dict[str, str] | None = None
     channel_ref: str | None = None
+    facts: dict[str, Any] | None = None
+    erased: bool | None = None
 
 
 class TrackedOut(BaseModel):

@@ -1,6 +1,17 @@
 """Intake's tables and queries. Never commits."""
 
-from services.intake.store import complaint
+from services.intake.store import attachment, caller, complaint, correspondence, link, privacy, voice
 from services.intake.store.base import Base, metadata, tables
 
-__all__ = ["Base", "complaint", "metadata", "tables"]
+__all__ = [
+    "Base",
+    "attachment",
+    "caller",
+    "complaint",
+    "correspondence",
+    "link",
+    "metadata",
+    "privacy",
+    "tables",
+    "voice",
+]

@@ -113,6 +113,12 @@ async def progress(tx: AsyncSession, ids: Collection[str]) -> dict[str, Progress
 
 
 async def sealed_with_other_keys(tx: AsyncSession, current: str, after: str, limit: int) -> Sequence[Complaint]:
-    """Complaints whose data key is wrapped by a master key other than `current`, by id, from `after` on."""
-    query = select(Complaint).where(_table.c.id > after, _table.c.key_id != current).order_by(_table.c.id).limit(limit)
+    """Complaints whose data key is wrapped by a master key other than `current`, by id, from `after` on. An erased
+    complaint has no key."""
+    query = (
+        select(Complaint)
+        .where(_table.c.id > after, _table.c.key_id.not_in((current, "")))
+        .order_by(_table.c.id)
+        .limit(limit)
+    )
     return (await tx.scalars(query)).all()

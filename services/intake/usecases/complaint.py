@@ -1,7 +1,7 @@
 """What intake does, one function a verb: load, decide, save, add event."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from hashlib import blake2b
 from typing import Any
@@ -14,6 +14,7 @@ from services.intake.domain.complaint import (
     CODE_LIMIT,
     ChannelRefConflict,
     Complainant,
+    Erased,
     IdempotencyKeyReused,
     Submission,
 )
@@ -56,8 +57,11 @@ class Prepared:
     row: tuple[Any, ...]
     event: OutboxRow
     entry: AuditEntry
+    also: "Also | None" = None
 
 
+Also = Callable[[AsyncConnection, Pending, Receipt], Awaitable[None]]
+"""What else is to be written with a complaint, in its transaction, when it is new. May refuse by a named error."""
 Known = dict[str, tuple[str, Receipt]]
 """By submission key or channel reference key: the fingerprint of a complaint, and its receipt."""
 
@@ -91,7 +95,14 @@ class Desk:
         self._zone = zone
 
     def prepare(
-        self, submission: Submission, fingerprint: str, *, idempotency_key: str | None, actor: str, now: datetime
+        self,
+        submission: Submission,
+        fingerprint: str,
+        *,
+        idempotency_key: str | None,
+        actor: str,
+        now: datetime,
+        also: Also | None = None,
     ) -> Prepared:
         """Seal, redact and encode `submission`. `fingerprint` tells its content from any other's."""
         id = uuid7()
@@ -103,12 +114,11 @@ class Desk:
         identity = person.identity() if person else None
         customer_ref = self._keys.pseudonym("customer", *identity) if identity else None
         content: dict[str, Any] = {"narrative": submission.narrative, "desired_outcome": submission.desired_outcome}
-        content |= {"detail": submission.detail, "channel_ref": submission.channel_ref}
+        content |= {"detail": submission.detail, "channel_ref": submission.channel_ref, "facts": submission.facts}
         # cut: what stands for personal data may be longer than it, and the columns hold no more than a code may
         branch = redact(submission.branch, personal)[:CODE_LIMIT] if submission.branch else None
         product = redact(submission.product, personal)[:CODE_LIMIT] if submission.product else None
         wish = redact(submission.desired_outcome, personal) if submission.desired_outcome else None
-        imported = submission.received_at is not None
         event = ComplaintReceived.model_construct(
             complaint_id=id,
             reference=number,
@@ -124,7 +134,10 @@ class Desk:
             currency=submission.currency,
             occurred_at=submission.occurred_at,
             desired_outcome=wish,
-            imported=imported,
+            imported=submission.imported,
+            referred_by=submission.referred_by,
+            referred_at=submission.referred_at,
+            imposed_due_at=submission.imposed_due_at,
         )
         submission_key = self._keys.pseudonym("submission", actor, idempotency_key) if idempotency_key else None
         ref = submission.channel_ref
@@ -146,7 +159,7 @@ class Desk:
             submission.language,
             submission.jurisdiction,
             submission.occurred_at,
-            imported,
+            submission.imported,
             key_id,
             wrapped,
             data_key.seal("person", _person(person)) if person else None,
@@ -160,6 +173,7 @@ class Desk:
             row=row,
             event=outbox.row(event, now=now),
             entry=audit.entry(actor, "complaint.received", id, now=now, detail={"channel": submission.channel}),
+            also=also,
         )
 
     async def write(
@@ -178,6 +192,9 @@ class Desk:
             known, new = await self._sort_out(connection, group)
         pending.events.extend(one.event for one in new)
         pending.audit.extend(one.entry for one in new)
+        for one in new:
+            if one.also is not None:
+                await one.also(connection, pending, one.receipt)
         return [_answer(known, one) for one in group]
 
     async def _sort_out(self, connection: AsyncConnection, group: Sequence[Prepared]) -> tuple[Known, list[Prepared]]:
@@ -197,7 +214,8 @@ class Desk:
         ref_keys = [one.channel_ref_key for one in group if one.channel_ref_key]
         known: Known = {}
         for prior in await store.priors(connection, submission_keys, ref_keys):
-            token = self._keys.unwrap(prior.id, prior.key_id, prior.wrapped_key).token(TRACKING)
+            erased = not prior.wrapped_key  # it is still no new complaint, and its token opens nothing any more
+            token = "" if erased else self._keys.unwrap(prior.id, prior.key_id, prior.wrapped_key).token(TRACKING)
             receipt = Receipt(prior.id, prior.reference, prior.received_at, token)
             known |= {k: (prior.fingerprint, receipt) for k in (prior.submission_key, prior.channel_ref_key) if k}
         return known
@@ -211,14 +229,18 @@ class Desk:
         idempotency_key: str | None,
         actor: str,
         now: datetime,
+        also: Also | None = None,
     ) -> Receipt:
         """Take in a complaint; repeated with the same key or channel reference, it answers the same.
 
-        `content` is the submission in canonical form. Raises IdempotencyKeyReused, ChannelRefConflict, Unavailable.
+        `content` is the submission in canonical form. Raises IdempotencyKeyReused, ChannelRefConflict, Unavailable,
+        and what `also` raises.
         """
         fingerprint = self._keys.pseudonym("content", blake2b(content, digest_size=16).hexdigest())
         for attempt in range(3):
-            prepared = self.prepare(submission, fingerprint, idempotency_key=idempotency_key, actor=actor, now=now)
+            prepared = self.prepare(
+                submission, fingerprint, idempotency_key=idempotency_key, actor=actor, now=now, also=also
+            )
             try:
                 return await writer.submit(prepared)
             except Exception as error:
@@ -227,15 +249,19 @@ class Desk:
         raise AssertionError("unreachable")
 
     def data_key(self, complaint: store.Complaint) -> DataKey:
+        """Raises Erased."""
+        if not complaint.wrapped_key:
+            raise Erased
         return self._keys.unwrap(complaint.id, complaint.key_id, complaint.wrapped_key)
 
     def content(self, complaint: store.Complaint) -> dict[str, Any]:
-        """What was said: `{narrative, desired_outcome, detail, channel_ref}`."""
+        """What was said: `{narrative, desired_outcome, detail, channel_ref, facts}`. Raises Erased."""
         found: dict[str, Any] = orjson.loads(self.data_key(complaint).open("content", complaint.sealed_content))
         return found
 
     def person(self, complaint: store.Complaint) -> dict[str, Any] | None:
-        """Who complained: `{name, phone, email, customer_no}`; None for an anonymous complaint."""
+        """Who complained: `{name, phone, email, customer_no, preferred_channel, representative}`; None for an anonymous
+        complaint. Raises Erased."""
         if complaint.sealed_person is None:
             return None
         found: dict[str, Any] = orjson.loads(self.data_key(complaint).open("person", complaint.sealed_person))
@@ -246,7 +272,7 @@ class Desk:
         so that nobody learns which references exist."""
         number = normalise_reference(typed)
         complaint = await store.by_reference(tx, number) if number else None
-        if complaint is None or not self.data_key(complaint).fits(TRACKING, token):
+        if complaint is None or not complaint.wrapped_key or not self.data_key(complaint).fits(TRACKING, token):
             raise NotFound("No complaint is found under this reference and token.")
         return complaint, (await store.progress(tx, [complaint.id])).get(complaint.id)
 
@@ -294,6 +320,7 @@ def view(complaint: store.Complaint, progress: store.Progress | None) -> dict[st
 
 
 def _person(person: Complainant) -> bytes:
-    return orjson.dumps(
-        {"name": person.name, "phone": person.phone, "email": person.email, "customer_no": person.customer_no}
-    )
+    found: dict[str, Any] = {"name": person.name, "phone": person.phone, "email": person.email}
+    found |= {"customer_no": person.customer_no, "preferred_channel": person.preferred_channel}
+    found["representative"] = asdict(person.representative) if person.representative else None
+    return orjson.dumps(found)

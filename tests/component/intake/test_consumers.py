@@ -44,7 +44,7 @@ def _message(event: Event, *, minute: int = 0) -> Message:
 
 
 def _consumer(desk: Any) -> Consumer:
-    return Consumer(desk.db, consumers.handle, consumers.HANDLED, lambda: AT)
+    return Consumer(desk.db, consumers.progress.handle, consumers.progress.PART.types, lambda: AT)
 
 
 def _routing(id: str) -> list[Event]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import orjson
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.intake.consumers.context import Part
 from services.intake.store import complaint as store
 from shared import trace
 from shared.clock import rfc3339
@@ -37,7 +38,6 @@ _KNOWN: tuple[type[Event], ...] = (
     DeadlineMissed,
     ComplaintEscalated,
 )
-HANDLED = frozenset(e.type for e in _KNOWN)
 
 
 async def handle(tx: AsyncSession, events: Sequence[Envelope]) -> None:
@@ -95,3 +95,6 @@ def _with(row: store.Progress, step: str, change: dict[str, str]) -> str:
 
 def _dump(deadlines: dict[str, dict[str, str]]) -> str:
     return orjson.dumps(sorted(deadlines.values(), key=lambda d: d["due_at"])).decode()
+
+
+PART = Part(frozenset(e.type for e in _KNOWN), lambda _: handle)
