@@ -45,6 +45,8 @@ async def test_whose_work_needs_it_sees_everything_and_is_audited(desk: Any, tak
         "phone": "+852 9123 4567",
         "email": "chan@example.com",
         "customer_no": None,
+        "preferred_channel": None,
+        "representative": None,
     }
     assert found["desired_outcome"] == "An apology"
     assert found["detail"] == {"queue": "7"}
