@@ -93,13 +93,13 @@ def test_every_answer_is_one_that_the_document_promises(served: Any) -> None:
         answered: set[int] = set()
 
         @settings(
-            max_examples=60,
+            max_examples=15,
             phases=[Phase.explicit, Phase.generate],
             suppress_health_check=list(HealthCheck),
             database=None,
         )
-        @given(case=operation.as_strategy(), who=st.sampled_from([*tokens, None]), hit=st.booleans())
-        def call(case: Any, who: str | None, hit: bool) -> None:
+        @given(case=operation.as_strategy(), hit=st.booleans())
+        def call(who: str | None, case: Any, hit: bool) -> None:
             if hit and case.path_parameters:
                 case.path_parameters = {k: known.get(k, v) for k, v in case.path_parameters.items()}
                 case.query = (
@@ -110,7 +110,8 @@ def test_every_answer_is_one_that_the_document_promises(served: Any) -> None:
             answered.add(answer.status_code)
             case.validate_response(answer, checks=promised)
 
-        call()
+        for who in (*tokens, None):
+            call(who)
         return answered
 
     seen = {o.label: answers(o) for o in operations}
