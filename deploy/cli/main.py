@@ -4,7 +4,7 @@ import asyncio
 import os
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -173,17 +173,52 @@ def import_cfpb(
     home: Annotated[Path, home_option()] = Path(".redress"),
 ) -> None:
     """Import the public CFPB complaint file (CSV or .gz): streaming, resumable, each complaint once."""
+    from deploy.importers.cfpb import Cfpb
+    from deploy.importers.running import run_import
+
+    desk = (url or f"http://127.0.0.1:{port}/intake", _import_key(key, home))
+    run = run_import(Cfpb(), file, *desk, home=home, concurrency=concurrency, console=Console(), limit=limit)
+    raise typer.Exit(asyncio.run(run).exit_code)
+
+
+@import_app.command("file")
+def import_file(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True)],
+    mapping: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="Which column is what (TOML)")],
+    dry_run: Annotated[bool, typer.Option(help="Read and check everything, send nothing")] = False,
+    url: Annotated[str, typer.Option(help="Intake's address")] = "",
+    key: Annotated[str, typer.Option(envvar="REDRESS_KEY", help="A key with complaints:import")] = "",
+    limit: Annotated[int | None, typer.Option(help="Only the first rows")] = None,
+    concurrency: int = 16,
+    port: Annotated[int, typer.Option(envvar="PORT")] = 8000,
+    home: Annotated[Path, home_option()] = Path(".redress"),
+) -> None:
+    """Import a back office's own list (CSV, XLSX, NDJSON): mapped, checked first, resumable, each complaint once."""
+    from deploy.importers.listed import Listed, dry
+    from deploy.importers.mapping import Mapping, WrongMapping
+    from deploy.importers.running import run_import
+
+    try:
+        source = Listed(Mapping.load(mapping))
+    except WrongMapping as error:
+        console.print(f"{mapping}: {error}", markup=False, highlight=False)
+        raise typer.Exit(2) from None
+    if dry_run:
+        raise typer.Exit(dry(source, file, console=Console(), limit=limit))
+    desk = (url or f"http://127.0.0.1:{port}/intake", _import_key(key, home))
+    options: dict[str, Any] = {"home": home, "concurrency": concurrency, "limit": limit, "keep_rows": True}
+    raise typer.Exit(asyncio.run(run_import(source, file, *desk, console=Console(), **options)).exit_code)
+
+
+def _import_key(key: str, home: Path) -> str:
     from deploy import dev_keys
-    from deploy.importers.cfpb import import_cfpb as run
 
     if not key and (home / "dev-keys.json").exists():
         key = dev_keys.load(home)["import"]
     if not key:
         console.print("A key is needed: --key or REDRESS_KEY.")
         raise typer.Exit(2)
-    base = url or f"http://127.0.0.1:{port}/intake"
-    report = asyncio.run(run(file, base, key, home=home, concurrency=concurrency, console=Console(), limit=limit))
-    raise typer.Exit(report.exit_code)
+    return key
 
 
 def _known(service: str, known: object) -> None:

@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import IO, Any, cast
 from zoneinfo import ZoneInfo
 
+from deploy.importers.running import Mapped, Unfit, WrongFile
+
 NARRATIVE_LIMIT = 20_000
 """Characters; the desk takes no more, and a complaint must not be cut."""
 
@@ -77,7 +79,7 @@ _DETAIL = {
 """Column -> name in `detail`. The ZIP code stays out: nothing here needs it, and it narrows down who wrote."""
 
 
-class NotCfpb(ValueError):
+class NotCfpb(WrongFile):
     """The file is not the bureau's CSV; the message says what is missing."""
 
 
@@ -94,33 +96,6 @@ class Row:
     cells: Mapping[str, str]
     wrong_width: str | None = None
     stand_in: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Mapped:
-    """A complaint ready to post. `complaint_id` is the bureau's, empty where the row has none."""
-
-    complaint_id: str
-    body: dict[str, Any]
-
-    @property
-    def key(self) -> str:
-        """The idempotency key and the channel's reference: the bureau's id, or the row's stand-in for it.
-
-        Neither depends on the file's name or on the row's place in it, so that it holds across files and lost
-        checkpoints.
-        """
-        return str(self.body["channel_ref"])
-
-
-@dataclass(frozen=True, slots=True)
-class Unfit:
-    """A row that cannot become a complaint. `complaint_id` is empty unless it is a proper one."""
-
-    complaint_id: str
-    code: str
-    pointer: str
-    reason: str
 
 
 class SeenIds:
@@ -241,11 +216,13 @@ def mapped(row: Row, *, now: datetime) -> Mapped | Unfit:
         detail["date_received"] = "not stated"
     if submitted_via.lower() == "fax":
         detail["medium"] = "fax"
+    # the bureau's id, or the row's stand-in for it
+    key = f"cfpb-{complaint_id or row.stand_in}"
     body: dict[str, Any] = {
         "channel": channel,
         "narrative": narrative,
         "complainant": {"anonymous": True},
-        "channel_ref": f"cfpb-{complaint_id or row.stand_in}",
+        "channel_ref": key,
         "jurisdiction": "us-cfpb",
         "language": "en",
         "detail": detail,
@@ -258,7 +235,7 @@ def mapped(row: Row, *, now: datetime) -> Mapped | Unfit:
         product = _PRODUCT_NOW.get(product.lower(), "")
     if product:
         body["product"] = product
-    return Mapped(complaint_id, body)
+    return Mapped(complaint_id, key, body)
 
 
 def _value(row: Row, column: str) -> str:

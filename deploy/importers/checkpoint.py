@@ -6,7 +6,7 @@ import json
 import os
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -101,11 +101,16 @@ class Checkpoint:
 class Rejects:
     """The report of rejected rows, begun anew by each run: a rejected row is not done, so each run meets it again.
 
-    Made only once there is something to report. The narrative never gets in, even if the desk should quote it.
+    Made only once there is something to report, readable by its owner alone. The narrative never gets in, even if the
+    desk should quote it, unless `keep_rows` asks for the rows themselves, so that they can be mended and sent again:
+    then each line is the row as it stood (its `columns`), and behind it why it was rejected, under the headings `_row`,
+    `_id`, `_code`, `_pointer` and `_reason`.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, keep_rows: bool = False) -> None:
         self.path = path
+        self.columns: Sequence[str] = ()
+        self._keep_rows = keep_rows
         self.count = 0
         self._opened: TextIO | None = None
 
@@ -119,16 +124,37 @@ class Rejects:
         if self._opened:
             self._opened.close()
 
-    def add(self, row: int, complaint_id: str, code: str, pointer: str, reason: str, *, narrative: str = "") -> None:
+    def add(
+        self,
+        row: int,
+        row_id: str,
+        code: str,
+        pointer: str,
+        reason: str,
+        *,
+        narrative: str = "",
+        cells: Mapping[str, str] | None = None,
+    ) -> None:
         if self._opened is None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._opened = self.path.open("w", encoding="utf-8", newline="")
-            csv.writer(self._opened).writerow(["row", "complaint_id", "code", "pointer", "reason"])
+            self._opened = self._begin()
         said = reason[:_REASON_LENGTH]
-        if _quotes(said, narrative):
+        if not self._keep_rows and _quotes(said, narrative):
             said = "(the reason quotes the narrative and was left out)"
-        csv.writer(self._opened).writerow([row, complaint_id, code, pointer, said])
+        own = [(cells or {}).get(name, "") for name in self.columns] if self._keep_rows else []
+        csv.writer(self._opened).writerow([*own, row, row_id, code, pointer, said])
         self.count += 1
+
+    def _begin(self) -> TextIO:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        # utf-8-sig where people will open it in a spreadsheet, which takes it for another encoding otherwise
+        encoding = "utf-8-sig" if self._keep_rows else "utf-8"
+        private = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        opened = os.fdopen(private, "w", encoding=encoding, newline="")
+        headings = ["row", "complaint_id", "code", "pointer", "reason"]
+        if self._keep_rows:
+            headings = [*self.columns, "_row", "_id", "_code", "_pointer", "_reason"]
+        csv.writer(opened).writerow(headings)
+        return opened
 
     def flush(self) -> None:
         if self._opened:

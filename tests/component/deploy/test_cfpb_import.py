@@ -21,10 +21,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from deploy.importers.cfpb import ImportReport, import_cfpb
+from deploy.importers.cfpb import Cfpb
 from deploy.importers.cfpb_rows import SeenIds, StandIns
 from deploy.importers.checkpoint import RowSet
 from deploy.importers.posting import Patience
+from deploy.importers.running import ImportReport, run_import
 
 NOW = datetime(2026, 3, 5, 10, tzinfo=UTC)
 HEADINGS = [
@@ -109,7 +110,9 @@ def bring(tmp_path: Path, desk: FakeDesk) -> Callable[..., Any]:
     async def run(path: Path, **options: Any) -> ImportReport:
         console = Console(file=io.StringIO())
         chosen: dict[str, Any] = {"now": NOW, "patience": QUICK, "transport": desk} | options
-        return await import_cfpb(path, "http://desk/intake", "key", home=tmp_path / "home", console=console, **chosen)
+        return await run_import(
+            Cfpb(), path, "http://desk/intake", "key", home=tmp_path / "home", console=console, **chosen
+        )
 
     return run
 
@@ -449,7 +452,8 @@ async def test_another_desk_starts_from_the_beginning(tmp_path: Path) -> None:
         return httpx.Response(201, json={})
 
     for host in ("one", "two", "one"):
-        await import_cfpb(
+        await run_import(
+            Cfpb(),
             path,
             f"http://{host}/intake",
             "key",
