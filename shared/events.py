@@ -21,12 +21,17 @@ StepName = Literal["acknowledge", "interim", "final"]
 
 
 class Event(BaseModel):
-    """A fact in the past tense about one complaint. Unknown fields are ignored: tomorrow's event decodes today."""
+    """A fact in the past tense about one complaint. Unknown fields are ignored: tomorrow's event decodes today.
+
+    `erasable` are the fields that hold somebody's own words, redacted, or stand for a person; they are blanked once a
+    complaint is erased.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     type: ClassVar[str]
     source: ClassVar[str]
+    erasable: ClassVar[tuple[str, ...]] = ()
 
     complaint_id: str
 
@@ -53,6 +58,8 @@ class ComplaintReceived(Event):
     `narrative` is redacted. `customer_ref` is a keyed hash, None for an anonymous complaint. `imported` marks history
     brought in later: it is counted where it belongs in time, and no alarm is raised over what lapsed long ago.
     """
+
+    erasable = ("narrative", "desired_outcome", "customer_ref")
 
     reference: str
     channel: str
@@ -86,6 +93,8 @@ class ComplaintMessageAdded(Event):
     """Words were exchanged. `direction`: in (from the complainant) or out. `text` is redacted; `via` a channel's code
     or `tracking`; `attachments` counts the files that came along."""
 
+    erasable = ("text",)
+
     message_id: str
     direction: Literal["in", "out"]
     author: Literal["complainant", "representative", "staff", "system"]
@@ -98,6 +107,8 @@ class ComplaintMessageAdded(Event):
 @published("intake", "complaint.withdrawn")
 class ComplaintWithdrawn(Event):
     """The complainant has taken the complaint back. `reason` is redacted."""
+
+    erasable = ("reason",)
 
     withdrawn_at: AwareDatetime
     reason: str | None = None
@@ -125,6 +136,8 @@ class ComplaintRated(Event):
     """How satisfied the complainant is, from 1 (not at all) to 5; a later rating replaces an earlier one. `comment` is
     redacted."""
 
+    erasable = ("comment",)
+
     overall: int = Field(ge=1, le=5)
     staff: int | None = Field(None, ge=1, le=5)
     product: int | None = Field(None, ge=1, le=5)
@@ -136,6 +149,8 @@ class ComplaintRated(Event):
 @published("intake", "complaint.disputed")
 class ComplaintDisputed(Event):
     """The complainant does not accept the outcome. `grounds` is redacted."""
+
+    erasable = ("grounds",)
 
     dispute_id: str
     outcome: str
@@ -226,6 +241,8 @@ class ComplaintLetterIssued(Event):
     """A letter is to go to the complainant. `body` is plain text; `{complainant}` in it stands for the name, which only
     intake knows."""
 
+    erasable = ("subject", "body")
+
     letter_id: str
     kind: Literal["acknowledgement", "holding", "final", "summary_resolution", "other"]
     language: str
@@ -237,6 +254,8 @@ class ComplaintLetterIssued(Event):
 @published("routing", "complaint.information_requested")
 class ComplaintInformationRequested(Event):
     """The complainant is asked for something. `question` is plain text, `reply_by` the day by which an answer helps."""
+
+    erasable = ("question",)
 
     request_id: str
     question: str

@@ -12,6 +12,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from shared.errors import RedressError
+
 if TYPE_CHECKING:
     from shared.cloudevents import Envelope
 
@@ -73,7 +75,8 @@ def start_exporting(endpoint: str | None, service: str, version: str) -> None:
 
     resource = Resource({"service.name": f"redress-{service}", "service.version": version})
     provider = TracerProvider(resource=resource, id_generator=OurTraceIds())
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces")))
+    exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces", timeout=3)
+    provider.add_span_processor(BatchSpanProcessor(exporter))
     _tracer = provider
 
 
@@ -98,19 +101,31 @@ def span(
         yield None
         return
     from opentelemetry import trace as otel
+    from opentelemetry.trace import Status, StatusCode
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
     here = current()
     carrier = {"traceparent": parent if parent is not None else here.traceparent if here else ""}
     context = TraceContextTextMapPropagator().extract(carrier)
     with _tracer.get_tracer("redress").start_as_current_span(
-        name, context=context, kind=otel.SpanKind[kind.upper()], attributes={"redress.service": service, **attributes}
+        name,
+        context=context,
+        kind=otel.SpanKind[kind.upper()],
+        attributes={"redress.service": service, **attributes},
+        record_exception=False,  # its message and stack may quote what somebody wrote
+        set_status_on_exception=False,
     ) as found:
         ids = found.get_span_context()
-        parentage = f"00-{ids.trace_id:032x}-{ids.span_id:016x}-01"
+        # a caller's wish that its trace be not kept goes along: else ours would be spans without their parents
+        parentage = f"00-{ids.trace_id:032x}-{ids.span_id:016x}-{ids.trace_flags & 1:02x}"
         token = enter(Trace(here.correlation_id if here else "", parentage))
         try:
             yield found
+        except RedressError:
+            raise  # an answer, not a failure
+        except Exception as error:
+            found.set_status(Status(StatusCode.ERROR, type(error).__name__))
+            raise
         finally:
             leave(token)
 

@@ -12,11 +12,11 @@ from typing import Any
 import orjson
 import structlog
 
-from shared import __version__, metrics
+from shared import __version__, erasure, metrics
 from shared.bus import Bus
 from shared.clock import Clock
 from shared.db import Database
-from shared.events import TOPICS
+from shared.events import TOPICS, ComplaintErased
 from shared.inbox import Consumer, Handle
 from shared.relay import Relay
 
@@ -57,6 +57,9 @@ class Worker:
     ) -> None:
         self.db = db
         self.bus = bus
+        if consumes is not None:
+            heeding = erasure.heeding(consumes.handle, consumes.types, db.tables)
+            consumes = Consumes(consumes.services, consumes.types | {ComplaintErased.type}, heeding)
         self.consumes = consumes
         self._clock = clock
         self._relay = Relay(db, bus, TOPICS[db.service], clock)

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from services.intake import api, store
+from services.intake.api import limits
 from services.intake.settings import IntakeSettings
 from services.intake.usecases.complaint import Desk, Prepared, Receipt
 from shared import logs
@@ -39,6 +40,12 @@ def create_app(
     )
     app.state.desk = desk
     app.state.writer = writer
+    limits.install(
+        app,
+        callers=settings.rate_limit_callers,
+        addresses=settings.rate_limit_addresses,
+        proxies=settings.trusted_proxies,
+    )
     app.state.public_url = settings.public_url.rstrip("/")
     return app
 

@@ -1,4 +1,4 @@
-"""What routing hears: complaints from intake, escalations from sla."""
+"""What routing hears: complaints and their erasure from intake, escalations from sla."""
 
 import asyncio
 from collections.abc import Sequence
@@ -10,12 +10,12 @@ from services.routing.classifier import Rulebook
 from shared import trace
 from shared.clock import Clock
 from shared.cloudevents import Envelope
-from shared.events import ComplaintEscalated, ComplaintReceived
+from shared.events import ComplaintErased, ComplaintEscalated, ComplaintReceived
 from shared.inbox import Handle
 
 # Classifying takes the processor, not the disk: after so many events others in this process get their turn.
 _BREATH = 25
-HANDLED = frozenset((ComplaintReceived.type, ComplaintEscalated.type))
+HANDLED = frozenset((ComplaintReceived.type, ComplaintErased.type, ComplaintEscalated.type))
 
 
 def handler(rulebook: Rulebook, clock: Clock) -> Handle:
@@ -36,6 +36,10 @@ def handler(rulebook: Rulebook, clock: Clock) -> Handle:
                 match event.data:
                     case ComplaintReceived() as received if id not in cases and id not in opened:
                         opened[id] = usecases.open_case(tx, received, rulebook, now=clock())
+                    case ComplaintErased() if id in cases:
+                        usecases.forget(cases[id])
+                    case ComplaintErased() if id in opened:
+                        opened[id] |= {"narrative": "", "desired_outcome": None}
                     case ComplaintEscalated() as escalated if id in cases:
                         usecases.escalate(tx, cases[id], escalated.level, escalated.role, now=clock())
                     case ComplaintEscalated() as escalated:

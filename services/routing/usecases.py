@@ -107,6 +107,12 @@ def escalate(tx: AsyncSession, case: ComplaintCase, level: int, role: str, *, no
         case.version += 1
 
 
+def forget(case: ComplaintCase) -> None:
+    """Drop what people said from a case whose complaint was erased; what was decided and when stays."""
+    case.narrative, case.desired_outcome = "", None
+    case.version += 1
+
+
 async def catch_up(tx: AsyncSession, *, now: datetime, limit: int = 500) -> int:
     """Note escalations that still wait although their case is open; returns how many.
 

@@ -85,10 +85,12 @@ def allow(*wanted: str) -> Check:
 
 
 def public() -> Check:
-    """A dependency that marks a route as open to everybody, on purpose."""
+    """A dependency that marks a route as open to everybody, on purpose. Where an app has set `app.state.strangers`, it
+    is called with each such request and may refuse it."""
 
-    async def check() -> None:
-        return None
+    async def check(request: Request) -> None:
+        if (strangers := getattr(request.app.state, "strangers", None)) is not None:
+            strangers(request)
 
     check.__redress_allows__ = ("public",)  # type: ignore[attr-defined]
     return check  # type: ignore[return-value]

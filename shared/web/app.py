@@ -170,7 +170,8 @@ async def _http(_: Request, error: Exception) -> Response:
     code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
     detail = str(error.detail)
     headers = dict(error.headers or {})
-    return problems.build(error.status_code, detail, code, detail, request_id=_request_id(), headers=headers)
+    title = "Not found" if error.status_code == 404 else detail
+    return problems.build(error.status_code, title, code, detail, request_id=_request_id(), headers=headers)
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:

@@ -32,6 +32,9 @@ _CSP = (
 )
 
 
+MORE_HEADERS = "redress.headers"
+"""Where in the ASGI scope headers are put that belong on the answer, whatever it be: `[(name, value)]`, in bytes."""
+
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -140,6 +143,7 @@ class Edge:
             headers.append(_CSP)
         headers.extend(_SECURITY if not any(n == b"cache-control" for n, _ in headers) else _SECURITY[:-1])
         headers.append((b"x-request-id", request_id.encode()))
+        headers.extend(scope.get(MORE_HEADERS, ()))
 
     def _count(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "unmatched")

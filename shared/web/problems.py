@@ -121,4 +121,6 @@ def fields_of(raised: list[Any], *, within: str = "") -> tuple[FieldError, ...]:
 
 def _plain(one: Any) -> str:
     """Pydantic's message, which names the rule; custom errors lose their prefix."""
+    if one["type"] == "union_tag_invalid":  # the one message that quotes what was sent
+        return "Input should have a tag that is known here"
     return str(one["msg"]).removeprefix("Value error, ")

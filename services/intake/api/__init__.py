@@ -1,5 +1,5 @@
 """Intake's routes: parse, call a use case, return."""
 
-from services.intake.api import complaint
+from services.intake.api import channels, complaint, privacy
 
-routers = (complaint.router,)
+routers = (complaint.router, channels.router, privacy.router)

@@ -87,6 +87,15 @@ class Complainant:
             return "email", self.email.strip().casefold()
         return None
 
+    def identities(self) -> tuple[tuple[str, str], ...]:
+        """Everything that tells persons apart, each as if it were the strongest that is known."""
+        single = (
+            Complainant("", customer_no=self.customer_no),
+            Complainant("", phone=self.phone),
+            Complainant("", email=self.email),
+        )
+        return tuple(found for one in single if (found := one.identity()))
+
     def words(self) -> tuple[str, ...]:
         """Every personal value, for redaction."""
         own = tuple(v for v in (self.name, self.phone, self.email, self.customer_no) if v)
@@ -99,7 +108,8 @@ class Submission:
 
     `received_at` is set where it came before we took it in: a letter's day of receipt, or history brought in later
     (`imported`). `facts` are the channel's own, any JSON; `detail` is the flat text that a channel sends along.
-    `attachments` are the tickets of files that were uploaded before.
+    `attachments` are the tickets of files that were uploaded before. `personal` are further values that tell who
+    somebody is (a handle, a caller's number), for redaction.
     """
 
     channel: str
@@ -122,6 +132,7 @@ class Submission:
     referred_by: str | None = None
     referred_at: datetime | None = None
     imposed_due_at: datetime | None = None
+    personal: tuple[str, ...] = ()
 
 
 def check_times(submission: Submission, *, now: datetime) -> None:

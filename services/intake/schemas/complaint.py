@@ -28,7 +28,7 @@ def _not_blank(text: str) -> str:
     return _clean(text)
 
 
-def _email(text: str) -> str:
+def email_address(text: str) -> str:
     if not _EMAIL.fullmatch(text):
         raise PydanticCustomError("email", "is no e-mail address")
     return _clean(text)
@@ -41,6 +41,7 @@ def _currency(code: str) -> str:
 
 
 Text = Annotated[str, AfterValidator(_not_blank)]
+Free = Annotated[str, AfterValidator(_clean)]  # may be empty
 Code = Annotated[str, Field(min_length=1, max_length=CODE_LIMIT), AfterValidator(_not_blank)]
 
 
@@ -52,7 +53,7 @@ class ComplainantIn(BaseModel):
     anonymous: bool = False
     name: Annotated[Text | None, Field(max_length=200)] = None
     phone: Annotated[str | None, Field(pattern=r"^\+?[0-9 ()./-]{3,40}$")] = None
-    email: Annotated[str | None, Field(max_length=254), AfterValidator(lambda v: _email(v) if v else v)] = None
+    email: Annotated[str | None, Field(max_length=254), AfterValidator(lambda v: email_address(v) if v else v)] = None
     customer_no: Annotated[Text | None, Field(max_length=64)] = None
     preferred_channel: Literal["email", "sms", "post", "phone"] | None = None
 

@@ -1,13 +1,19 @@
 """What protects the complainant: legal holds, erasures, and what staff must know of a vulnerable person."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
+from typing import Any
 
-from sqlalchemy import Column, Date, LargeBinary, select
+from sqlalchemy import Column, Date, LargeBinary, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field
 
+from services.intake.store.attachment import Attachment
 from services.intake.store.base import Base
+from services.intake.store.complaint import Complaint, Progress
+from services.intake.store.correspondence import Dispatch, MailThread, Message
+from services.intake.store.link import Trait
+from services.intake.store.voice import Dispute, Rating, Withdrawal
 from shared.db import UtcDateTime
 
 
@@ -49,7 +55,72 @@ class Vulnerability(Base, table=True):
     lifted_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
 
 
+_hold: Any = Hold.__table__  # type: ignore[attr-defined]
+_vulnerability: Any = Vulnerability.__table__  # type: ignore[attr-defined]
+
+
+async def hold(tx: AsyncSession, complaint_id: str) -> Hold | None:
+    return await tx.get(Hold, complaint_id)
+
+
+async def erasure(tx: AsyncSession, complaint_id: str) -> Erasure | None:
+    return await tx.get(Erasure, complaint_id)
+
+
 async def vulnerabilities(tx: AsyncSession, complaint_id: str) -> Sequence[Vulnerability]:
-    table = Vulnerability.__table__  # type: ignore[attr-defined]
-    query = select(Vulnerability).where(table.c.complaint_id == complaint_id).order_by(table.c.id)
+    """All of a complaint, oldest first, lifted ones among them."""
+    query = select(Vulnerability).where(_vulnerability.c.complaint_id == complaint_id).order_by(_vulnerability.c.id)
     return (await tx.scalars(query)).all()
+
+
+async def vulnerability(tx: AsyncSession, complaint_id: str, id: str) -> Vulnerability | None:
+    """One, kept from others until the unit of work ends."""
+    query = select(Vulnerability).where(_vulnerability.c.id == id, _vulnerability.c.complaint_id == complaint_id)
+    return (await tx.scalars(query.with_for_update())).first()
+
+
+async def due_for_review(tx: AsyncSession, until: date, after: str, limit: int) -> Sequence[Vulnerability]:
+    """Those to be looked at again on or before `until`, by id, from `after` on."""
+    due = (_vulnerability.c.review_on <= until, _vulnerability.c.lifted_at.is_(None), _vulnerability.c.id > after)
+    return (await tx.scalars(select(Vulnerability).where(*due).order_by(_vulnerability.c.id).limit(limit))).all()
+
+
+async def out_of_retention(tx: AsyncSession, closed_before: datetime, limit: int) -> Sequence[str]:
+    """Complaints closed before a moment, neither held nor erased."""
+    progress: Any = Progress.__table__  # type: ignore[attr-defined]
+    erased: Any = Erasure.__table__  # type: ignore[attr-defined]
+    query = (
+        select(progress.c.complaint_id)
+        .outerjoin(_hold, _hold.c.complaint_id == progress.c.complaint_id)
+        .outerjoin(erased, erased.c.complaint_id == progress.c.complaint_id)
+        .where(progress.c.status == "closed", progress.c.updated_at < closed_before)
+        .where(_hold.c.complaint_id.is_(None), erased.c.complaint_id.is_(None))
+    )
+    return (await tx.scalars(query.order_by(progress.c.updated_at).limit(limit))).all()
+
+
+async def of_person(tx: AsyncSession, customer_refs: Collection[str]) -> Sequence[Complaint]:
+    """All complaints of a person known by one of these references, oldest first."""
+    table: Any = Complaint.__table__  # type: ignore[attr-defined]
+    query = select(Complaint).where(table.c.customer_ref.in_(customer_refs)).order_by(table.c.received_at, table.c.id)
+    return (await tx.scalars(query)).all()
+
+
+async def blank(tx: AsyncSession, complaint_id: str) -> None:
+    """Take everything sealed, and every hash of a person, out of what hangs on a complaint. Rows that count stay."""
+    mine = {"complaint_id": complaint_id}
+    for model, values in _BLANKS:
+        await tx.execute(update(model).filter_by(**mine).values(**values))
+    for gone in (Trait, MailThread, Vulnerability):
+        await tx.execute(delete(gone).filter_by(**mine))
+    await tx.execute(update(Dispatch).filter_by(**mine, state="waiting").values(state="cancelled", next_at=None))
+
+
+_BLANKS: tuple[tuple[type[Base], dict[str, object]], ...] = (
+    (Message, {"sealed_body": b""}),
+    (Dispatch, {"sealed_to": b"", "sealed_content": b"", "error": None}),
+    (Attachment, {"sealed_name": b"", "wrapped_key": b"", "key_id": "", "state": "erased", "ticket_key": None}),
+    (Rating, {"sealed_comment": None}),
+    (Dispute, {"sealed_grounds": b""}),
+    (Withdrawal, {"sealed_reason": None}),
+)

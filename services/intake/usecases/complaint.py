@@ -110,9 +110,10 @@ class Desk:
         number = reference(received_at.astimezone(self._zone).date())
         data_key, key_id, wrapped = self._keys.new(id)
         person = submission.complainant
-        personal = Personal(person.words()) if person else NOBODY
+        words = (person.words() if person else ()) + submission.personal
+        personal = Personal(words) if words else NOBODY
         identity = person.identity() if person else None
-        customer_ref = self._keys.pseudonym("customer", *identity) if identity else None
+        customer_ref = self.customer_ref(identity) if identity else None
         content: dict[str, Any] = {"narrative": submission.narrative, "desired_outcome": submission.desired_outcome}
         content |= {"detail": submission.detail, "channel_ref": submission.channel_ref, "facts": submission.facts}
         # cut: what stands for personal data may be longer than it, and the columns hold no more than a code may
@@ -247,6 +248,10 @@ class Desk:
                 if attempt == 2 or not is_duplicate(error):  # twice in forty bits: it was no clash of references
                     raise
         raise AssertionError("unreachable")
+
+    def customer_ref(self, identity: tuple[str, str]) -> str:
+        """The keyed hash that stands for a person, known by what `Complainant.identity` gives."""
+        return self._keys.pseudonym("customer", *identity)
 
     def data_key(self, complaint: store.Complaint) -> DataKey:
         """Raises Erased."""

@@ -13,7 +13,7 @@ from services.routing import app, store, worker
 from services.routing.settings import RoutingSettings
 from shared.bus.local import LocalBus
 from shared.db import Database
-from shared.events import ComplaintEscalated, ComplaintReceived
+from shared.events import ComplaintErased, ComplaintEscalated, ComplaintReceived
 
 
 async def test_the_migrations_make_what_the_code_uses(migrated: Callable[[str], str]) -> None:
@@ -43,7 +43,7 @@ def test_the_worker_hears_complaints_and_escalations(tmp_path: Path) -> None:
 
     assert consumes is not None
     assert consumes.services == ("intake", "sla")
-    assert consumes.types == {ComplaintReceived.type, ComplaintEscalated.type}
+    assert consumes.types == {ComplaintReceived.type, ComplaintErased.type, ComplaintEscalated.type}
 
 
 def test_a_folder_without_registers_stops_the_start(tmp_path: Path) -> None:
