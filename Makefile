@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help up up-cluster demo test chaos bench check lock setup setup-dev components
+.PHONY: help up up-cluster demo test chaos bench check client lock setup setup-dev components
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -32,6 +32,10 @@ check: setup-dev ## Lint, types, import rules
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+client: setup-dev ## Write the Python client of intake anew
+	@$(BIN)/python -m deploy.client
+	@$(BIN)/ruff format -q clients
 
 lock: setup-dev ## Lock the dependencies anew (needs uv)
 	@uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header requirements/run.in -o requirements/run.lock

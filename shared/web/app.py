@@ -10,6 +10,7 @@ import structlog
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -73,6 +74,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         separate_input_output_schemas=False,
+        generate_unique_id_function=_operation,
         # ours follow a complaint beyond HTTP (shared/trace.py, shared/metrics.py); a second set would only cost
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
@@ -89,6 +91,11 @@ def create_app(
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     seal(app)
     return app
+
+
+def _operation(route: APIRoute) -> str:
+    """How a route is called in the OpenAPI document, and so in generated clients: `complaints_receive`."""
+    return "_".join(str(part).replace(" ", "_").replace("-", "_") for part in (*route.tags[:1], route.name))
 
 
 async def _note_use(service: str, keys: KeyRing) -> None:
@@ -193,8 +200,12 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
         for path in found["paths"].values():
             for operation in path.values():
                 for given in operation.get("requestBody", {}).get("content", {}).values():
-                    # a body that a route reads itself brings the models within it along
-                    components["schemas"].update(given.get("schema", {}).pop("$defs", {}))
+                    # a body that a route reads itself brings its models along
+                    schema = given.get("schema", {})
+                    components["schemas"].update(schema.pop("$defs", {}))
+                    if "title" in schema and "properties" in schema:
+                        components["schemas"][schema["title"]] = schema
+                        given["schema"] = {"$ref": f"#/components/schemas/{schema['title']}"}
                 unprocessable = operation.get("responses", {}).get("422", {}).get("content", {})
                 if "application/json" in unprocessable:  # FastAPI's own default, which we never answer
                     unprocessable.clear()
