@@ -87,7 +87,7 @@ async def subject_access(
     "/complaints/{id}/vulnerabilities",
     status_code=201,
     response_model=VulnerabilityOut,
-    response_model_exclude_none=True,
+    response_model_exclude_unset=True,
     responses=documented(NotFound, Erased),
 )
 async def note_vulnerability(
