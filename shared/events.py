@@ -116,7 +116,8 @@ class ComplaintWithdrawn(Event):
 
 @published("intake", "complaint.linked")
 class ComplaintLinked(Event):
-    """Two complaints of one person may be, are, or are not one matter. Published for the later one of the two.
+    """Two complaints of one person may be, are, or are not one matter. Published for the later one of the two, and
+    again for each other report of the matter whose `governs_from` a decision has moved.
 
     `governs_from` is the earliest receipt among all complaints that are confirmed to be this matter: it starts the
     clock. `state` suggested changes nothing yet; rejected also undoes a confirmation.

@@ -143,6 +143,7 @@ class BranchIn(TypedDict):
     product: NotRequired[str | None]
     amount: NotRequired[AmountIn | None]
     occurred_at: NotRequired[str | None]
+    transaction_ref: NotRequired[str | None]
     desired_outcome: NotRequired[str | None]
     language: NotRequired[Literal["zh-Hant", "zh-Hans", "en"] | None]
     jurisdiction: NotRequired[str | None]
@@ -265,6 +266,7 @@ class LetterIn(TypedDict):
     product: NotRequired[str | None]
     amount: NotRequired[AmountIn | None]
     occurred_at: NotRequired[str | None]
+    transaction_ref: NotRequired[str | None]
     desired_outcome: NotRequired[str | None]
     language: NotRequired[Literal["zh-Hant", "zh-Hans", "en"] | None]
     jurisdiction: NotRequired[str | None]
@@ -276,6 +278,50 @@ class LetterIn(TypedDict):
     dated: NotRequired[str | None]
     sender_address: NotRequired[str | None]
     pages: NotRequired[int | None]
+
+
+class LinkOut(TypedDict):
+    """Two complaints of one person that may be one matter. `score` is 0 to 1; `reasons` are codes: near_text,
+    same_subject, same_amount, same_day, same_transaction, quotes_reference, same_product, same_branch.
+
+    `governs_from` is the earliest receipt among all complaints confirmed to be the matter of the later one.
+    """
+
+    id: str
+    state: Literal["suggested", "confirmed", "rejected"]
+    score: float
+    reasons: list[str]
+    earlier: LinkedOut
+    later: LinkedOut
+    governs_from: str
+    created_at: str
+    decided_at: str | None
+    decided_by: str | None
+
+
+class LinkPage(TypedDict):
+    """`next` is the cursor of the next page, null on the last."""
+
+    items: list[LinkOut]
+    next: str | None
+
+
+class LinkedOut(TypedDict):
+    """One of the two complaints in a link."""
+
+    id: str
+    reference: str
+    channel: str
+    received_at: str
+    product: str | None
+    branch: str | None
+
+
+class LinksOut(TypedDict):
+    """A complaint's links, and since when its matter runs."""
+
+    items: list[LinkOut]
+    governs_from: str
 
 
 class PhoneIn(TypedDict):
@@ -291,6 +337,7 @@ class PhoneIn(TypedDict):
     product: NotRequired[str | None]
     amount: NotRequired[AmountIn | None]
     occurred_at: NotRequired[str | None]
+    transaction_ref: NotRequired[str | None]
     desired_outcome: NotRequired[str | None]
     language: NotRequired[Literal["zh-Hant", "zh-Hans", "en"] | None]
     jurisdiction: NotRequired[str | None]
@@ -329,6 +376,7 @@ class RegulatorIn(TypedDict):
     product: NotRequired[str | None]
     amount: NotRequired[AmountIn | None]
     occurred_at: NotRequired[str | None]
+    transaction_ref: NotRequired[str | None]
     desired_outcome: NotRequired[str | None]
     language: NotRequired[Literal["zh-Hant", "zh-Hans", "en"] | None]
     jurisdiction: NotRequired[str | None]
@@ -370,6 +418,7 @@ class SocialIn(TypedDict):
     product: NotRequired[str | None]
     amount: NotRequired[AmountIn | None]
     occurred_at: NotRequired[str | None]
+    transaction_ref: NotRequired[str | None]
     desired_outcome: NotRequired[str | None]
     language: NotRequired[Literal["zh-Hant", "zh-Hans", "en"] | None]
     jurisdiction: NotRequired[str | None]
@@ -479,6 +528,7 @@ class WebChatIn(TypedDict):
     product: NotRequired[str | None]
     amount: NotRequired[AmountIn | None]
     occurred_at: NotRequired[str | None]
+    transaction_ref: NotRequired[str | None]
     desired_outcome: NotRequired[str | None]
     language: NotRequired[Literal["zh-Hant", "zh-Hans", "en"] | None]
     jurisdiction: NotRequired[str | None]
@@ -630,4 +680,31 @@ class Intake(_Caller):
         return cast(
             "VulnerabilitiesOut",
             self._call("GET", "/v1/vulnerabilities", params={"until": until, "limit": limit, "cursor": cursor}).json(),
+        )
+
+    def links_of_complaint(self, id: str) -> LinksOut:
+        """The links in which a complaint stands, whatever their state, oldest first."""
+        return cast("LinksOut", self._call("GET", f"/v1/complaints/{_part(id)}/links").json())
+
+    def links_links(
+        self,
+        *,
+        state: Literal["suggested", "confirmed", "rejected"] | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> LinkPage:
+        """Links, oldest first; `state=suggested` is the work list."""
+        return cast(
+            "LinkPage", self._call("GET", "/v1/links", params={"state": state, "limit": limit, "cursor": cursor}).json()
+        )
+
+    def links_decide(
+        self, id: str, verb: str, *, expected: Literal["suggested", "confirmed", "rejected"] | None = None
+    ) -> LinkOut:
+        """Confirm or reject a suggested link; `reset` undoes either. The same again answers the same.
+
+        A confirmed link makes the earliest receipt govern the clock; nothing is merged and nothing is lost.
+        """
+        return cast(
+            "LinkOut", self._call("POST", f"/v1/links/{_part(id)}/{_part(verb)}", params={"expected": expected}).json()
         )

@@ -2,7 +2,8 @@
 
 Events in: of routing (classified, routed, assigned, acknowledged, responded, resolved, closed) and of sla (clock
 started and met, deadline missed, escalated), from which it knows each complaint's status and deadlines.
-Events out: `complaint.received`.
-Tables owned: `complaint` (as received; personal data and narrative sealed), `progress` (what the others have said).
+Events out: `complaint.received`, `.linked` (reports of one matter, see `usecases.link`).
+Tables owned: `complaint` (as received; personal data and narrative sealed), `progress` (what the others have said),
+`trait` and `link` (what complaints are compared by, and what may be one matter).
 Personal data lives here alone, encrypted.
 """

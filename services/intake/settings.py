@@ -5,6 +5,7 @@ from ipaddress import ip_network
 from limits import parse
 from pydantic import Field, SecretStr, field_validator
 
+from services.intake.domain.linking import WINDOW_DAYS
 from shared.security.crypto import MasterKeys, development_keys
 from shared.settings import Settings
 
@@ -39,6 +40,9 @@ class IntakeSettings(Settings):
             ip_network(network, strict=False)
         return value
 
+    link_window_days: int = Field(
+        WINDOW_DAYS, ge=1, le=365, description="Complaints of one person this far apart may be reports of one matter"
+    )
     complaint_retention_days: int | None = Field(
         None, ge=1, description="Days after closing until personal data is erased by itself; unset: it is kept"
     )

@@ -19,10 +19,18 @@ def create_worker(
 ) -> Worker:
     """Relays intake's events; hears routing, sla and itself. `keys` default to those of the settings."""
     desk = Desk(keys or settings.master_keys(), settings.zone)
-    context = consumers.Context(desk, clock, settings.zone, settings.public_url.rstrip("/"), settings.languages)
+    context = consumers.Context(
+        desk,
+        clock,
+        settings.zone,
+        settings.public_url.rstrip("/"),
+        settings.languages,
+        timedelta(days=settings.link_window_days),
+    )
     timers = []
     if settings.complaint_retention_days is not None:
-        timers.append(Timer("retention", 3600, _retention(db, clock, timedelta(days=settings.complaint_retention_days))))
+        keep = timedelta(days=settings.complaint_retention_days)
+        timers.append(Timer("retention", 3600, _retention(db, clock, keep)))
     return Worker(
         db,
         bus,

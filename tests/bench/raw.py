@@ -18,8 +18,8 @@ from zoneinfo import ZoneInfo
 import asyncpg
 from sqlalchemy.engine import make_url
 
-from services.intake.store import complaint as store
 from services.intake.schemas.complaint import COMPLAINT
+from services.intake.store import complaint as store
 from services.intake.usecases.complaint import Desk
 from shared.clock import utcnow
 from shared.security.crypto import MasterKeys

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Header, Query, Request, Response
 from pydantic import ValidationError
 
-from services.intake.api.taking import IDEMPOTENCY_KEY, WRITERS, idempotency_key, take
+from services.intake.api.taking import IDEMPOTENCY_KEY, REPLAYED, WRITERS, idempotency_key, take
 from services.intake.domain.complaint import ChannelRefConflict, Erased, IdempotencyKeyReused
 from services.intake.schemas.complaint import COMPLAINT, ComplaintIn, ComplaintOut, ReceiptOut, TrackedOut
 from services.intake.usecases import complaint as usecases
@@ -45,7 +45,7 @@ _may_write.__redress_allows__ = WRITERS  # type: ignore[attr-defined]
     "/complaints",
     status_code=201,
     response_model=ReceiptOut,
-    responses=documented(IdempotencyKeyReused, ChannelRefConflict, TooLarge),
+    responses=documented(IdempotencyKeyReused, ChannelRefConflict, TooLarge) | {201: REPLAYED},
     openapi_extra=_BODY,
     dependencies=[Depends(_may_write)],
 )

@@ -62,7 +62,7 @@ class Quota:
         block = self._blocks.get(caller)
         if block is None or block.left == 0 or block.ends <= now:
             block = self._take(caller, now)
-        wait = max(1, math.ceil(block.resets - now))
+        wait = min(self._window, max(1, math.ceil(block.resets - now)))
         if block.left == 0:
             self._tell(request, 0, wait)
             error = TooManyRequests(f"More than {self._item.amount} requests in {self._window} seconds; wait a little.")
@@ -201,6 +201,7 @@ def _describe(document: dict[str, Any]) -> None:
         for method, operation in operations.items():
             retry = {"Retry-After": {"$ref": "#/components/headers/Retry-After"}}
             operation["responses"]["429"] = {**refusal, "headers": fields | retry}
-            for status, answer in operation["responses"].items():
+            for status, answer in list(operation["responses"].items()):
                 if method.upper() not in _READING and status.startswith("2"):
-                    answer.setdefault("headers", {}).update(fields)
+                    # a new one: parts of what the routes declared are shared between them
+                    operation["responses"][status] = answer | {"headers": answer.get("headers", {}) | fields}

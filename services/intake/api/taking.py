@@ -29,6 +29,17 @@ IDEMPOTENCY_KEY: dict[str, Any] = {
 }
 
 
+REPLAYED: dict[str, Any] = {
+    "description": "Durably kept",
+    "headers": {
+        "Idempotency-Replayed": {
+            "description": "Sent when it had been taken before; the answer is the same",
+            "schema": {"type": "string", "enum": ["true"]},
+        }
+    },
+}
+
+
 def idempotency_key(request: Request) -> str | None:
     """Raises IdempotencyKeyInvalid."""
     key = request.headers.get("idempotency-key")

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 from pydantic.config import JsonDict
 
-from services.intake.channels.shape import Counter, Report, received_on, refused, submission
+from services.intake.channels.shape import Reception, Report, received_on, refused, submission
 from services.intake.domain.complaint import NARRATIVE_LIMIT, Submission
 from services.intake.schemas.complaint import Code, ComplainantIn, Text
 
@@ -48,12 +48,12 @@ class BranchIn(Report):
     complainant: ComplainantIn
 
 
-def read(body: BranchIn, counter: Counter) -> Submission:
+def read(body: BranchIn, reception: Reception) -> Submission:
     """Raises Invalid."""
     if body.minor and body.representative is None:
         raise refused("/representative", "is missing: somebody must act for a minor", "minor_without_representative")
     taken = submission("branch", body, channel_ref=f"{body.branch} {body.form_no}" if body.form_no else None)
-    today = counter.now.astimezone(counter.zone).date()
+    today = reception.now.astimezone(reception.zone).date()
     if body.taken_on is None or body.taken_on == today:
         return taken
-    return received_on(taken, body.taken_on, counter, field="taken_on")
+    return received_on(taken, body.taken_on, reception, field="taken_on")

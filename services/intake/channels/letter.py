@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 from pydantic.config import JsonDict
 
-from services.intake.channels.shape import Counter, Report, received_on, submission
+from services.intake.channels.shape import Reception, Report, received_on, submission
 from services.intake.domain.complaint import NARRATIVE_LIMIT, Submission
 from services.intake.schemas.complaint import ComplainantIn, Text
 
@@ -44,7 +44,7 @@ class LetterIn(Report):
     complainant: ComplainantIn
 
 
-def read(body: LetterIn, counter: Counter) -> Submission:
+def read(body: LetterIn, reception: Reception) -> Submission:
     """Raises Invalid."""
     taken = submission(
         "letter",
@@ -52,4 +52,4 @@ def read(body: LetterIn, counter: Counter) -> Submission:
         channel_ref=body.register_no,
         personal=(body.sender_address,) if body.sender_address else (),
     )
-    return received_on(taken, body.received_on, counter, field="received_on")
+    return received_on(taken, body.received_on, reception, field="received_on")

@@ -8,8 +8,8 @@ from pydantic.config import JsonDict
 from services.intake.channels.shape import (
     PHONE_NUMBER,
     TURNS,
-    Counter,
     LanguageTag,
+    Reception,
     Report,
     Turn,
     submission,
@@ -20,7 +20,7 @@ from services.intake.domain.complaint import Submission
 from services.intake.schemas.complaint import Text
 
 EXAMPLE: JsonDict = {
-    "call_id": "call-2026-11-23-0001",
+    "call_id": "call-2026-11-23-0002",
     "agent": "A-1042",
     "recording": "rec/2026/11/23/0001.opus",
     "caller_number": "+852 5555 0100",
@@ -57,7 +57,7 @@ class PhoneIn(Report):
     seconds: Annotated[int | None, Field(ge=0, le=86_400, description="How long the call took")] = None
 
 
-def read(body: PhoneIn, counter: Counter) -> Submission:
+def read(body: PhoneIn, reception: Reception) -> Submission:
     """Raises Invalid."""
     return submission(
         "phone",

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 from pydantic.config import JsonDict
 
-from services.intake.channels.shape import Counter, Report, refused, submission
+from services.intake.channels.shape import Reception, Report, refused, submission
 from services.intake.domain.complaint import EARLIEST_YEAR, NARRATIVE_LIMIT, Submission
 from services.intake.schemas.complaint import ComplainantIn, Text
 
@@ -41,20 +41,20 @@ class RegulatorIn(Report):
     complainant: ComplainantIn
 
 
-def read(body: RegulatorIn, counter: Counter) -> Submission:
+def read(body: RegulatorIn, reception: Reception) -> Submission:
     """Raises Invalid."""
-    if body.received_on > counter.now.astimezone(counter.zone).date():
+    if body.received_on > reception.now.astimezone(reception.zone).date():
         raise refused("/received_on", "lies in the future", "in_the_future")
     if body.received_on.year < EARLIEST_YEAR:
         raise refused("/received_on", f"lies before {EARLIEST_YEAR}", "too_long_ago")
     if body.due_on is not None and body.due_on < body.received_on:
         raise refused("/due_on", "lies before received_on", "before_receipt")
-    if body.due_on is not None and body.due_on.year > counter.now.year + FARTHEST_YEARS:
+    if body.due_on is not None and body.due_on.year > reception.now.year + FARTHEST_YEARS:
         raise refused("/due_on", f"lies more than {FARTHEST_YEARS} years ahead", "too_far_ahead")
     taken = submission("regulator", body, narrative=body.text, channel_ref=f"{body.body} {body.reference}")
     return replace(
         taken,
         referred_by=body.body,
-        referred_at=counter.start_of(body.received_on),
-        imposed_due_at=counter.end_of(body.due_on) if body.due_on else None,
+        referred_at=reception.start_of(body.received_on),
+        imposed_due_at=reception.end_of(body.due_on) if body.due_on else None,
     )

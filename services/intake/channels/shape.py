@@ -21,7 +21,7 @@ LanguageTag = Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0
 
 
 @dataclass(frozen=True, slots=True)
-class Counter:
+class Reception:
     """Where and when a report is taken in. `zone` is the bank's; `may_import`: the caller may bring history."""
 
     zone: ZoneInfo
@@ -77,6 +77,9 @@ class Report(BaseModel):
     product: Code | None = None
     amount: AmountIn | None = None
     occurred_at: AwareDatetime | None = None
+    transaction_ref: Annotated[
+        Text | None, Field(max_length=100, description="The bank's own number of the transaction it is about")
+    ] = None
     desired_outcome: Annotated[Text | None, Field(max_length=2000)] = None
     language: Annotated[
         Literal["zh-Hant", "zh-Hans", "en"] | None, Field(description="In which the complainant is written to")
@@ -92,7 +95,7 @@ class Report(BaseModel):
     ] = None
 
 
-_COMMON = frozenset(Report.model_fields)
+_COMMON = set(Report.model_fields) - {"transaction_ref"}  # which a submission has no other place for
 
 
 def submission(
@@ -138,7 +141,7 @@ def submission(
 
 
 def _facts(report: Report) -> dict[str, Any]:
-    return report.model_dump(mode="json", exclude=set(_COMMON), exclude_none=True)
+    return report.model_dump(mode="json", exclude=_COMMON, exclude_none=True)
 
 
 def _represented(complainant: Complainant | None, representative: RepresentativeIn | None) -> Complainant | None:
@@ -156,22 +159,22 @@ def told_by_customer(turns: list[Turn] | None) -> str | None:
     return said if len(said) <= NARRATIVE_LIMIT else said[: NARRATIVE_LIMIT - 1] + "…"
 
 
-def received_on(taken: Submission, day: date, counter: Counter, *, field: str) -> Submission:
+def received_on(taken: Submission, day: date, reception: Reception, *, field: str) -> Submission:
     """`taken`, received at the start of `day`: paper counts from when it came, not from when it is keyed in.
 
     What came longer ago than LATE_LIMIT is history. Raises Invalid for a day to come, and for history from a caller who
     may bring none.
     """
-    today = counter.now.astimezone(counter.zone).date()
+    today = reception.now.astimezone(reception.zone).date()
     if day > today:
         raise refused(f"/{field}", "lies in the future", "in_the_future")
     if day.year < EARLIEST_YEAR:
         raise refused(f"/{field}", f"lies before {EARLIEST_YEAR}", "too_long_ago")
     history = today - day > LATE_LIMIT
-    if history and not counter.may_import:
+    if history and not reception.may_import:
         most = f"lies more than {LATE_LIMIT.days} days back; a key with complaints:import may say so"
         raise refused(f"/{field}", most, "too_long_ago")
-    return replace(taken, received_at=counter.start_of(day), imported=history)
+    return replace(taken, received_at=reception.start_of(day), imported=history)
 
 
 def written_language(spoken: str | None) -> str | None:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, ConfigDict, Field
 from pydantic.config import JsonDict
 
-from services.intake.channels.shape import Counter, Report, refused, submission
+from services.intake.channels.shape import Reception, Report, refused, submission
 from services.intake.domain.complaint import NARRATIVE_LIMIT, Complainant, Submission
 from services.intake.schemas.complaint import Text
 
@@ -40,7 +40,7 @@ class SocialIn(Report):
     narrative: Annotated[Text, Field(max_length=NARRATIVE_LIMIT, description="The post's or message's text")]
 
 
-def read(body: SocialIn, counter: Counter) -> Submission:
+def read(body: SocialIn, reception: Reception) -> Submission:
     """Raises Invalid."""
     place = body.post_id or body.url
     if place is None:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
-from services.intake.channels.shape import TURNS, Counter, Report, Turn, refused, submission, told_by_customer
+from services.intake.channels.shape import TURNS, Reception, Report, Turn, refused, submission, told_by_customer
 from services.intake.domain.complaint import Submission
 from services.intake.schemas.complaint import ComplainantIn, Text
 
@@ -19,6 +19,7 @@ EXAMPLE: JsonDict = {
     ],
     "page": "/remittance/status",
     "product": "remittance",
+    "transaction_ref": "TT-20261120-7781",
     "language": "zh-Hans",
 }
 
@@ -52,7 +53,7 @@ class WebChatIn(Report):
     page: Annotated[Text | None, Field(max_length=500, description="Where on the site the chat began")] = None
 
 
-def read(body: WebChatIn, counter: Counter) -> Submission:
+def read(body: WebChatIn, reception: Reception) -> Submission:
     """Raises Invalid."""
     return submission(
         "web_chat",

@@ -2,10 +2,12 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.intake.domain.linking import WINDOW_DAYS
 from services.intake.usecases.complaint import Desk
 from shared.clock import Clock
 from shared.cloudevents import Envelope
@@ -22,6 +24,7 @@ class Context:
     zone: ZoneInfo
     public_url: str
     languages: tuple[str, ...]
+    link_window: timedelta = timedelta(days=WINDOW_DAYS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """What of a text is kept to tell whether another text speaks of the same matter: a sketch, from which no word can be
 read back without the key.
 
-- Near text: the smallest `KEPT` of the keyed hashes of its shingles (a bottom-k MinHash; Broder, "On the resemblance and
-  containment of documents", 1997). Exact for short texts; the same words in another order or cut short stay near.
+- Near text: the smallest `KEPT` of the keyed hashes of its shingles (a bottom-k MinHash; Broder, "On the resemblance
+  and containment of documents", 1997). Exact for short texts; other order, or a text cut short, stays near.
 - What stays the same in another language: the concepts spoken of, amounts, days of the year, and reference numbers.
 """
 
@@ -11,7 +11,7 @@ import unicodedata
 from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 from hashlib import blake2b
 
@@ -20,25 +20,27 @@ from services.intake.domain.concepts import FOLD, concepts
 KEPT = 128
 _MOST = 200  # amounts, days or references of one text that are kept; who writes more has pasted a statement
 _VERSION = 1
+_HEAD = 9  # numbers before those of the five parts
 _REDACTED = re.compile(r"\[(?:email|phone|id|card|account|person)\]")
 _HAN = "\u3400-\u4dbf\u4e00-\u9fff"
 _RUNS = re.compile(rf"[{_HAN}]+|[a-z]+")
-_STOP = frozenset(
-    "a about after again all also am an and any are as at be because been before but by can could did do does for from "
-    "get got had has have he her him his how i if in into is it its just me my no not of on or our out please she so "
-    "some than that the their them then there they this to too up us very was we were what when which who will with "
-    "would you your bank complain complaint account".split()
-)
+_STOP_WORDS = """
+a about after again all also am an and any are as at be because been before but by can could did do does
+for from get got had has have he her him his how i if in into is it its just me my no not of on or our out
+please she so some than that the their them then there they this to too up us very was we were what when
+which who will with would you your bank complain complaint account
+"""
+_STOP = frozenset(_STOP_WORDS.split())
 _SHINGLE = 4  # letters
 
-_MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTH = rf"({'|'.join(_MONTHS)})[a-z]*\.?"
 _DAYS = (
     (re.compile(r"(?<!\d)(?:19|20)\d\d[-/.](\d{1,2})[-/.](\d{1,2})(?!\d)"), "md"),
     (re.compile(r"(?<!\d)(\d{1,2})\s*月\s*(\d{1,2})\s*[日号號]?"), "md"),
     (re.compile(rf"(?<!\d)(\d{{1,2}})(?:st|nd|rd|th)?\s+(?:of\s+)?{_MONTH}"), "dm"),
     (re.compile(rf"(?<![a-z]){_MONTH}\s+(\d{{1,2}})(?:st|nd|rd|th)?(?!\d)"), "md"),
-    (re.compile(r"(?<![\d/.-])(\d{1,2})/(\d{1,2})(?:/(?:\d\d){1,2})?(?![\d/])"), "dm"),
+    (re.compile(r"(?<![\d/.-])(?!24/7(?!\d))(\d{1,2})/(\d{1,2})(?:/(?:\d\d){1,2})?(?![\d/])"), "dm"),
 )
 _CURRENCY = r"(?:hk\$|us\$|nt\$|\$|£|€|¥|hkd|usd|rmb|cny|twd|gbp|eur|mop|港币|人民币|美元|台币|新台币|港元|港纸)"
 _UNIT = r"(?:元|圆|块|蚊|港币|港元|美元|dollars?|hkd|usd|rmb|cny|twd|gbp|eur|mop|yuan|pounds?|bucks|kuai)"
@@ -55,7 +57,7 @@ class Sketch:
     """`shingles` are the smallest hashes in rising order, of `size` in all; `chinese` tells the script of most.
 
     `concepts` and `codes` are hashes; `amounts` are in hundredths, `days` are 31 * month + day (the year is left out:
-    people do, and the window is shorter).
+    people do, and the window is shorter). `own` is the hash of the complaint's own reference, as `codes` have it.
     """
 
     shingles: tuple[int, ...] = ()
@@ -65,10 +67,11 @@ class Sketch:
     amounts: frozenset[int] = frozenset()
     days: frozenset[int] = frozenset()
     codes: frozenset[int] = frozenset()
+    own: int = 0
 
     def to_bytes(self) -> bytes:
         parts = (self.shingles, sorted(self.concepts), sorted(self.amounts), sorted(self.days), sorted(self.codes))
-        head = array("Q", [_VERSION, self.size, self.chinese, *map(len, parts)])
+        head = array("Q", [_VERSION, self.own, self.size, self.chinese, *map(len, parts)])
         return (head + array("Q", [value for part in parts for value in part])).tobytes()
 
     @classmethod
@@ -76,14 +79,15 @@ class Sketch:
         """Raises ValueError for what `to_bytes` of this version has not made."""
         numbers = array("Q")
         numbers.frombytes(raw)
-        if len(numbers) < 8 or numbers[0] != _VERSION or len(numbers) != 8 + sum(numbers[3:8]):
+        if len(numbers) < _HEAD or numbers[0] != _VERSION or len(numbers) != _HEAD + sum(numbers[4:_HEAD]):
             raise ValueError("no sketch of this version")
-        parts, at = [], 8
-        for length in numbers[3:8]:
+        parts, at = [], _HEAD
+        for length in numbers[4:_HEAD]:
             parts.append(tuple(numbers[at : at + length]))
             at += length
         shingles, *sets = parts
-        return cls(shingles, numbers[1], bool(numbers[2]), *map(frozenset, sets))
+        about, amounts, days, codes = map(frozenset, sets)
+        return cls(shingles, numbers[2], bool(numbers[3]), about, amounts, days, codes, numbers[1])
 
 
 def sketch(
@@ -93,8 +97,10 @@ def sketch(
     amount: Decimal | None = None,
     occurred_on: date | None = None,
     codes: Iterable[str] = (),
+    reference: str = "",
 ) -> Sketch:
-    """The sketch of redacted `text`, and of what the channel said beside it. `key`: 16 to 64 bytes."""
+    """The sketch of redacted `text`, and of what the channel said beside it. `key`: 16 to 64 bytes; `codes`: numbers of
+    the transaction; `reference`: the complaint's own."""
     folded = fold(text)
     runs = _RUNS.findall(folded)
     chinese = sum(len(run) for run in runs if run[0] > "z") * 3 > sum(len(run) for run in runs if run[0] <= "z")
@@ -112,6 +118,7 @@ def sketch(
         frozenset(sorted(found)[-_MOST:]),
         frozenset(days),
         frozenset(sorted(_hash(code, key) for code in named if code)[:_MOST]),
+        _hash(plain_code(reference), key) if reference else 0,
     )
 
 
@@ -186,8 +193,3 @@ def _amounts(folded: str) -> set[int]:
             if 0 < value < 10**15:
                 found.add(int(value))
     return found
-
-
-def day_of(moment: datetime) -> int:
-    """A moment's day as `Sketch.days` has it; in the moment's own zone."""
-    return moment.month * 31 + moment.day

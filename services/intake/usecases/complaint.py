@@ -253,6 +253,10 @@ class Desk:
         """The keyed hash that stands for a person, known by what `Complainant.identity` gives."""
         return self._keys.pseudonym("customer", *identity)
 
+    def pseudonym(self, purpose: str, *values: str) -> str:
+        """A keyed hash of 128 bits, in hex, that stands for `values`."""
+        return self._keys.pseudonym(purpose, *values)
+
     def data_key(self, complaint: store.Complaint) -> DataKey:
         """Raises Erased."""
         if not complaint.wrapped_key:

@@ -1,6 +1,8 @@
 """Each channel over HTTP: its facts are kept, sealed, and nothing personal leaves intake; a repeat answers the same."""
 
+import re
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -21,7 +23,7 @@ EXAMPLES: dict[str, Any] = {
 }
 FACTS = {
     "phone": {"call_id", "agent", "recording", "caller_number", "call_language", "started_at", "seconds", "transcript"},
-    "web-chat": {"session_id", "visitor", "transcript", "page"},
+    "web-chat": {"session_id", "visitor", "transcript", "page", "transaction_ref"},
     "letter": {"received_on", "postal_ref", "register_no", "dated", "sender_address", "pages"},
     "branch": {"staff", "in_person", "form_no", "taken_on", "minor"},
     "social": {"network", "post_id", "url", "handle", "visibility", "posted_at"},
@@ -32,7 +34,7 @@ EVERY = pytest.mark.parametrize("channel", sorted(EXAMPLES))
 PERSONAL = [
     "chan example", "c-000001", "5555 0100", "c-000002", "王 example", "lee example", "1 example road", "rr 123 456",
     "wong example", "wong parent", "hungry.example", "1029384756", "ho example", "c-000003", "rec/2026", "chat-7f3a91",
-    "call-2026", "mr-2026", "cb/2026",
+    "call-2026", "tt-2026", "mr-2026", "cb/2026",
 ]  # fmt: skip
 
 
@@ -135,6 +137,18 @@ async def test_a_key_posts_for_its_own_channels_only(desk: Any, channel: str) ->
     _problem(unknown, 401, "unauthenticated")
     assert await desk.scalar("SELECT count(*) FROM complaint") == 0
     assert (await _post(desk, channel, body, who=own)).status_code == 201
+
+
+@SQLITE
+async def test_the_documented_examples_are_taken_as_they_stand(desk: Any) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "api.md").read_text()
+    found = re.findall(r"^post \w+ ([\w-]+) <<END\n(.*?)^END$", page, re.MULTILINE | re.DOTALL)
+    assert {channel for channel, _ in found} == set(EXAMPLES)
+    for channel, body in found:
+        body = body.replace("$(date +%F)", "2026-11-23").replace("$(date +%Y)", "2026")
+        answer = await _post(desk, channel, orjson.loads(body))
+        assert answer.status_code == 201, (channel, answer.text)
+    assert await desk.scalar("SELECT count(*) FROM complaint") == len(found)
 
 
 # --- what each channel's shape means ---

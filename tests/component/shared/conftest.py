@@ -1,5 +1,7 @@
 """A database with the tables that every service has, and one of things of its own."""
 
+import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
@@ -64,7 +66,16 @@ class Desk:
 
 
 @pytest.fixture
-async def open_database() -> AsyncIterator[OpenDatabase]:
+async def threads_end() -> AsyncIterator[None]:
+    """A connection that could not be opened ends in a thread that nobody awaits; its loop must not be closed before."""
+    yield
+    for thread in threading.enumerate():
+        if "_connection_worker_thread" in thread.name:
+            await asyncio.to_thread(thread.join, 5)
+
+
+@pytest.fixture
+async def open_database(threads_end: None) -> AsyncIterator[OpenDatabase]:
     """`await open_database(url)`: one process's view of the database at `url`; the first makes the tables."""
     async with AsyncExitStack() as stack:
 

@@ -224,6 +224,7 @@ async def test_a_sqlite_file_in_a_folder_that_is_missing_is_made(tmp_path: Path,
     assert (tmp_path / "a" / "b" / "c.db").exists()
 
 
+@pytest.mark.usefixtures("threads_end")
 async def test_a_sqlite_file_that_cannot_be_opened_is_an_outage(tmp_path: Path) -> None:
     (tmp_path / "taken").mkdir()
     db = Database("intake", f"sqlite+aiosqlite:///{tmp_path / 'taken'}", SystemTables(MetaData()))

@@ -3,7 +3,6 @@
 import asyncio
 import re
 import shutil
-import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import date, timedelta
@@ -160,16 +159,7 @@ def routes() -> APIRouter:
 
 
 @pytest.fixture
-async def _threads_end() -> AsyncIterator[None]:
-    """A connection that could not be opened ends in a thread that nobody awaits; its loop must not be closed before."""
-    yield
-    for thread in threading.enumerate():
-        if "_connection_worker_thread" in thread.name:
-            thread.join(5)
-
-
-@pytest.fixture
-async def desk(_threads_end: None, open_database: Any, tmp_path: Path) -> Any:
+async def desk(open_database: Any, tmp_path: Path) -> Any:
     return await open_database(f"sqlite+aiosqlite:///{tmp_path / 'data' / 'test.db'}")
 
 

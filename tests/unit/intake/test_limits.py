@@ -70,12 +70,14 @@ def test_no_window_holds_more_than_the_quota(limit: int, waits: list[tuple[int, 
             at += wait + 0.5
             clock.move_to(START + timedelta(seconds=at))
             for _ in range(burst):
-                within = sum(1 for t in passed if t >= at - 60)
+                # what lies just a minute back is on the edge of the window: within for one thing, without for the other
+                within = sum(1 for t in passed if t > at - 60)
+                on_edge = sum(1 for t in passed if t == at - 60)
                 if _passes(quota):
                     passed.append(at)
                     assert within < limit + block
                 else:
-                    assert within > limit - block
+                    assert within + on_edge > limit - block
 
 
 def test_as_many_as_the_quota_says_pass_at_once_and_no_more() -> None:

@@ -183,6 +183,10 @@ def upgrade() -> None:
         "trait",
         sa.Column("complaint_id", sa.String(length=36), nullable=False),
         sa.Column("customer_ref", sa.String(length=32), nullable=False),
+        sa.Column("numbered", sa.Boolean(), nullable=False),
+        sa.Column("phone_key", sa.String(length=32), nullable=True),
+        sa.Column("email_key", sa.String(length=32), nullable=True),
+        sa.Column("name_keys", sa.Text(), nullable=False),
         sa.Column("received_at", UtcDateTime(), nullable=False),
         sa.Column("channel", sa.String(length=20), nullable=False),
         sa.Column("branch", sa.String(length=64), nullable=True),
@@ -190,11 +194,12 @@ def upgrade() -> None:
         sa.Column("amount", sa.Numeric(precision=18, scale=4), nullable=True),
         sa.Column("currency", sa.String(length=3), nullable=True),
         sa.Column("occurred_at", UtcDateTime(), nullable=True),
-        sa.Column("transaction_key", sa.String(length=32), nullable=True),
         sa.Column("sketch", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("complaint_id"),
     )
     op.create_index("ix_trait_customer_ref", "trait", ["customer_ref"], unique=False)
+    op.create_index("ix_trait_email_key", "trait", ["email_key"], unique=False)
+    op.create_index("ix_trait_phone_key", "trait", ["phone_key"], unique=False)
     op.create_table(
         "vulnerability",
         sa.Column("id", sa.String(length=36), nullable=False),
