@@ -293,6 +293,17 @@ class ClockStarted(Event):
     steps: tuple[ClockStep, ...]
 
 
+@published("sla", "clock.moved")
+class ClockMoved(Event):
+    """A clock counts from another moment: an earlier report of the same matter governs it now, or does no longer.
+    `steps` are those not taken yet, with their new deadlines."""
+
+    clock_id: str
+    started_at: AwareDatetime
+    steps: tuple[ClockStep, ...]
+    moved_at: AwareDatetime
+
+
 @published("sla", "clock.met")
 class ClockMet(Event):
     """A step was taken. `in_time` says whether before its deadline."""

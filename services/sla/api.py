@@ -251,11 +251,11 @@ async def packs(policies: PoliciesDep) -> PacksOut:
 def _clock(watch: Watch) -> ClockOut:
     clock, facts = watch.clock, watch.facts
     assert clock is not None
-    assert facts.received_at is not None
+    assert facts.start is not None
     return ClockOut(
         complaint_id=watch.complaint_id,
         clock_id=clock.id,
-        received_at=facts.received_at,
+        received_at=facts.start,
         opened_at=clock.opened_at,
         imported=facts.imported,
         department=facts.department,

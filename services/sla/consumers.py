@@ -14,6 +14,7 @@ from shared.events import (
     ComplaintAcknowledged,
     ComplaintAssigned,
     ComplaintClosed,
+    ComplaintLinked,
     ComplaintReceived,
     ComplaintResolved,
     ComplaintResponded,
@@ -25,6 +26,7 @@ HANDLED = frozenset(
     event.type
     for event in (
         ComplaintReceived,
+        ComplaintLinked,
         ComplaintRouted,
         ComplaintAssigned,
         ComplaintAcknowledged,

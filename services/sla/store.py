@@ -54,6 +54,7 @@ class ClockRow(Base, table=True):
     withdrawn_at: datetime | None = _moment()
     closed_at: datetime | None = _moment()
     last_closed_at: datetime | None = _moment()
+    governs_from: datetime | None = _moment()
     clock_id: str | None = Field(None, max_length=36, unique=True)
     pack: str | None = Field(None, max_length=40)
     pack_version: str | None = Field(None, max_length=40)
@@ -115,9 +116,10 @@ _FACTS = (
     "withdrawn_at",
     "closed_at",
     "last_closed_at",
+    "governs_from",
 )
 _HEADER = ("pack", "pack_version", "pack_reason", "zone", "opened_at")
-_MOVING = ("next_at", "state", "warned_at", "missed_at", "escalated_at", "met_at")
+_MOVING = ("due_at", "warn_at", "next_at", "state", "warned_at", "missed_at", "escalated_at", "met_at")
 _STEP_COLUMNS = tuple(STEP.columns.keys())
 
 _UPDATE_CLOCK = (

@@ -86,6 +86,12 @@ EXPECTED: dict[str, dict[str, Any]] = {
             ClockStep(name="final", due_at=_at("2026-05-04 15:59:59"), article="SPM IC-4 4.3"),
         ),
     },
+    "clock.moved": {
+        "clock_id": CLOCK,
+        "started_at": _at("2026-03-04 02:00:00"),
+        "steps": (ClockStep(name="final", due_at=_at("2026-05-03 15:59:59"), article="SPM IC-4 4.3"),),
+        "moved_at": _at("2026-03-06 02:00:00"),
+    },
     "clock.met": {
         "clock_id": CLOCK,
         "step": "acknowledge",

@@ -7,6 +7,10 @@ Which casework meets which step:
 - `final`: the final response; or closure of a complaint that was withdrawn. Resolution alone is not enough: the bank
   has decided, and the complainant still waits to be told.
 
+A clock counts from receipt; from the earliest receipt among several reports of one matter, once that is confirmed. When
+it so comes to count from another moment, steps that are taken stand as they were published; the others get new
+deadlines, and a miss that the new deadline takes back is none any more.
+
 What counts is when a step was taken (the time in the event), not when we heard of it. A step is settled once, by the
 first fact that meets it, and then stands as it was published: events of one complaint come from routing in order, so
 the first is the earliest unless routing's own record says otherwise. A miss that was fired meanwhile stays on record
@@ -16,6 +20,7 @@ beside a step that turns out to have been taken in time.
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 from services.sla.domain.policy import (
     TICK,
@@ -31,12 +36,14 @@ from services.sla.domain.policy import (
 )
 from shared.events import (
     ClockMet,
+    ClockMoved,
     ClockStarted,
     ClockStep,
     ComplaintAcknowledged,
     ComplaintAssigned,
     ComplaintClosed,
     ComplaintEscalated,
+    ComplaintLinked,
     ComplaintReceived,
     ComplaintResolved,
     ComplaintResponded,
@@ -57,7 +64,8 @@ class Facts:
     """What is known of a complaint so far, from events in any order. Times are those of the deeds themselves.
 
     Of each deed the first is kept (`responded_at`: the first response of either kind). A later `routed_at` or
-    `assigned_at` replaces an earlier one. `last_closed_at` differs from `closed_at` once a complaint was reopened.
+    `assigned_at` replaces an earlier one, and so does `governs_from`, the earliest receipt of the matter.
+    `last_closed_at` differs from `closed_at` once a complaint was reopened.
     """
 
     received_at: datetime | None = None
@@ -74,6 +82,12 @@ class Facts:
     withdrawn_at: datetime | None = None
     closed_at: datetime | None = None
     last_closed_at: datetime | None = None
+    governs_from: datetime | None = None
+
+    @property
+    def start(self) -> datetime | None:
+        """From when the clock counts; None until the complaint is known to be received."""
+        return _earliest(self.received_at, self.governs_from) if self.received_at else None
 
     def learn(self, event: Event) -> "Facts":
         """What is known after `event`; events that tell nothing about deadlines change nothing."""
@@ -85,6 +99,8 @@ class Facts:
                     jurisdiction=self.jurisdiction or event.jurisdiction,
                     imported=self.imported or event.imported,
                 )
+            case ComplaintLinked():  # whatever the link's state: it is what the confirmed ones come to
+                return replace(self, governs_from=event.governs_from)
             case ComplaintRouted() if _later(self.routed_at, event.routed_at):
                 return replace(self, department=event.department, routed_at=event.routed_at)
             case ComplaintAssigned() if _later(self.assigned_at, event.assigned_at):
@@ -196,19 +212,19 @@ def begin(
     that does not come they are recorded as missed, as history: nobody is warned and nothing is escalated. Raises
     UncountableTime.
     """
-    received_at = watch.facts.received_at
-    assert received_at is not None
+    start = watch.facts.start
+    assert start is not None
     assert watch.clock is None
-    pack, reason = policies.choose(watch.facts.jurisdiction, received_at)
+    pack, reason = policies.choose(watch.facts.jurisdiction, start)
     patience = now + grace if watch.facts.imported else None
-    steps = tuple(_step(rule, pack, received_at, patience=patience, now=now) for rule in pack.rules)
+    steps = tuple(_step(rule, pack, start, patience=patience, now=now) for rule in pack.rules)
     clock = Clock(clock_id, pack.id, pack.version, reason, pack.zone.key, now, steps)
     started = ClockStarted(
         complaint_id=watch.complaint_id,
         clock_id=clock_id,
         pack=pack.id,
         pack_version=pack.version,
-        started_at=received_at,
+        started_at=start,
         steps=tuple(ClockStep(name=s.name, due_at=s.due_at, article=s.authority.article) for s in steps),
     )
     watch, met = settle(replace(watch, clock=clock))
@@ -224,6 +240,40 @@ def _step(rule: Rule, pack: Pack, received_at: datetime, *, patience: datetime |
     if patience is not None and next_at <= now:
         next_at = patience
     return Step(rule.step, rule.limit, rule.authority, rule.escalation, due_at, warning, next_at, historic)
+
+
+def recount(watch: Watch, *, now: datetime) -> tuple[Watch, list[Event]]:
+    """Count the steps that are not taken from where the facts say now. Raises UncountableTime."""
+    clock, start = watch.clock, watch.facts.start
+    assert clock is not None
+    assert start is not None
+    moved = [step if step.met_at else _moved(step, start, ZoneInfo(clock.zone), now=now) for step in clock.steps]
+    changed = tuple(new for old, new in zip(clock.steps, moved, strict=True) if new is not old)
+    if not changed:
+        return watch, []
+    told = ClockMoved(
+        complaint_id=watch.complaint_id,
+        clock_id=clock.id,
+        started_at=start,
+        steps=tuple(ClockStep(name=s.name, due_at=s.due_at, article=s.authority.article) for s in changed),
+        moved_at=now,
+    )
+    return replace(watch, clock=replace(clock, steps=tuple(moved))), [told]
+
+
+def _moved(step: Step, start: datetime, zone: ZoneInfo, *, now: datetime) -> Step:
+    due_at = count(step.limit, start, zone).due_at
+    if due_at == step.due_at:
+        return step
+    # as long before the deadline as before
+    warning = max(start, due_at - (step.due_at - step.warn_at)) if step.warn_at else None
+    step = replace(step, due_at=due_at, warn_at=warning)
+    if step.missed_at and not in_time(now, due_at):
+        return step  # missed then as now, and told already
+    if in_time(now, due_at):
+        step = replace(step, historic=False, missed_at=None, escalated_at=None)
+    warn_next = warning is not None and step.warned_at is None and not step.historic
+    return replace(step, next_at=warning if warn_next else due_at + TICK)
 
 
 def settle(watch: Watch) -> tuple[Watch, list[Event]]:

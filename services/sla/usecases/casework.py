@@ -33,7 +33,10 @@ class Book:
         known = self._now[event.complaint_id]
         watch = replace(known, facts=known.facts.learn(event))
         if watch.clock is not None:
-            watch, published = domain.settle(watch)
+            same = watch.facts.start == known.facts.start
+            watch, moved = (watch, []) if same else domain.recount(watch, now=now)
+            watch, met = domain.settle(watch)
+            published = [*moved, *met]
         elif watch.facts.received_at is not None:
             watch, published = domain.begin(watch, policies, clock_id=uuid7(), now=now, grace=grace)
             _enter_start(tx, watch, now)

@@ -79,8 +79,8 @@ def simulate(policies: Policies, received_at: datetime, jurisdiction: str | None
 def recount(watch: Watch, step: Step) -> Count:
     """The count that led to a step's deadline, from the copy of the rule that the step keeps."""
     assert watch.clock is not None
-    assert watch.facts.received_at is not None
-    return count(step.limit, watch.facts.received_at, ZoneInfo(watch.clock.zone))
+    assert watch.facts.start is not None
+    return count(step.limit, watch.facts.start, ZoneInfo(watch.clock.zone))
 
 
 def _cursor(last: OpenStep) -> str:
