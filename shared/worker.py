@@ -22,6 +22,8 @@ from shared.relay import Relay
 
 log = structlog.get_logger()
 
+LISTEN_AGAIN = 5.0  # seconds after a listener has failed
+
 
 @dataclass(frozen=True, slots=True)
 class Timer:
@@ -42,7 +44,8 @@ class Consumes:
 
 
 class Worker:
-    """Runs one service's background work. `bus` is shared with other services only in the embedded default."""
+    """Runs one service's background work. `bus` is shared with other services only in the embedded default. Each of
+    `listeners` serves a protocol until it is cancelled."""
 
     def __init__(
         self,
@@ -52,6 +55,7 @@ class Worker:
         *,
         consumes: Consumes | None,
         timers: Sequence[Timer] = (),
+        listeners: Sequence[Callable[[], Awaitable[None]]] = (),
         retention_days: int = 90,
         max_parked: int = 1000,
     ) -> None:
@@ -64,6 +68,7 @@ class Worker:
         self._clock = clock
         self._relay = Relay(db, bus, TOPICS[db.service], clock)
         prune = Timer("prune", 3600, lambda: self._relay.prune(clock() - timedelta(days=retention_days)))
+        self._listeners = listeners
         self._timers = (*timers, Timer("heartbeat", 2, self._beat), prune)
         self.process = f"{db.service}@{socket.gethostname()[:30]}"
         if consumes is not None:
@@ -73,6 +78,7 @@ class Worker:
     async def run(self) -> None:
         """Work until cancelled. The caller starts and stops the bus."""
         jobs = [self._relay.run(), *(self._every(timer) for timer in self._timers)]
+        jobs += [self._listen(listener) for listener in self._listeners]
         async with asyncio.TaskGroup() as group:
             for job in jobs:
                 group.create_task(job)
@@ -84,6 +90,15 @@ class Worker:
             except Exception as error:
                 log.warning("timer.failed", service=self.db.service, timer=timer.name, error=type(error).__name__)
             await asyncio.sleep(timer.every)
+
+    async def _listen(self, listener: Callable[[], Awaitable[None]]) -> None:
+        """Keep `listener`, which serves until cancelled, alive: a port that is taken must not stop the other work."""
+        while True:
+            try:
+                await listener()
+            except Exception as error:
+                log.error("listener.failed", service=self.db.service, error=type(error).__name__)
+            await asyncio.sleep(LISTEN_AGAIN)
 
     async def _beat(self) -> None:
         """Tell the HTTP processes, through the database, that this worker lives and how its bus is."""

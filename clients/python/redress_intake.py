@@ -209,6 +209,7 @@ class ComplaintOut(TypedDict):
     language: str | None
     jurisdiction: str | None
     imported: bool
+    message_count: int
     narrative: NotRequired[str | None]
     complainant: NotRequired[JsonObject | None]
     desired_outcome: NotRequired[str | None]
@@ -227,6 +228,71 @@ class Deadline(TypedDict):
     met_at: NotRequired[str | None]
 
 
+class DeliveriesOut(TypedDict):
+    """The log, the newest first."""
+
+    items: list[DeliveryOut]
+    next: str | None
+
+
+class DeliveryOut(TypedDict):
+    """One message to a webhook. `id` is its `webhook-id`, the same at every attempt. `state`: waiting, delivered
+    or failed.
+    """
+
+    id: str
+    type: str
+    complaint_id: str | None
+    state: str
+    attempts: int
+    created_at: str
+    next_at: str | None
+    settled_at: str | None
+    last_status: int | None
+    last_error: str | None
+
+
+class DispatchOut(TypedDict):
+    """Something meant for a complainant. `state`: waiting, sent, failed (a person must see to it, for `reason`),
+    settled (one has) or cancelled.
+    """
+
+    id: str
+    complaint_id: str
+    kind: str
+    via: str
+    language: str
+    origin: str | None
+    state: str
+    attempts: int
+    created_at: str
+    next_at: str | None
+    settled_at: str | None
+    reason: str | None
+
+
+class DispatchesOut(TypedDict):
+    """The newest first."""
+
+    items: list[DispatchOut]
+    next: str | None
+
+
+class DisputeIn(TypedDict):
+    """DisputeIn"""
+
+    grounds: str
+
+
+class DisputeOut(TypedDict):
+    """`outcome` is the one that is not accepted."""
+
+    id: str
+    at: str
+    outcome: str
+    grounds: str
+
+
 class ErasureOut(TypedDict):
     """The complaint's personal data is gone. `ground`: request or retention."""
 
@@ -234,6 +300,18 @@ class ErasureOut(TypedDict):
     ground: str
     erased_by: str
     erased_at: str
+
+
+class FileOut(TypedDict):
+    """A file that came with the complaint. `size` in bytes; `state`: quarantined (not looked at yet), clean,
+    infected or refused (not taken), erased.
+    """
+
+    id: str
+    at: str
+    media_type: str
+    size: int
+    state: str
 
 
 class HoldIn(TypedDict):
@@ -249,6 +327,12 @@ class HoldOut(TypedDict):
     reason: str
     placed_by: str
     placed_at: str
+
+
+class JoinedOut(TypedDict):
+    """The mail was a reply: it is a message of the complaint with this reference."""
+
+    joined: str
 
 
 class LetterIn(TypedDict):
@@ -324,6 +408,76 @@ class LinksOut(TypedDict):
     governs_from: str
 
 
+class MessageIn(TypedDict):
+    """A message. It is sent under an `Idempotency-Key`, or each time anew."""
+
+    text: str
+    subject: NotRequired[str | None]
+
+
+class MessageOut(TypedDict):
+    """One message. `direction`: in (to the bank) or out; `via`: the channel's code, or tracking."""
+
+    id: str
+    at: str
+    direction: Literal["in", "out"]
+    author: Literal["complainant", "representative", "staff", "system"]
+    via: str
+    subject: str | None
+    text: str
+
+
+class MessagePage(TypedDict):
+    """MessagePage"""
+
+    items: list[StaffMessageOut]
+    next: NotRequired[str | None]
+
+
+class NewWebhookOut(TypedDict):
+    """`secret` verifies the signatures (Standard Webhooks) and is shown this once."""
+
+    id: str
+    url: str
+    events: list[str]
+    channels: list[str]
+    created_at: str
+    disabled_at: str | None
+    secret: str
+
+
+class NotedOut(TypedDict):
+    """No person wrote the mail, so it is no complaint: it was noted on the complaint it is about, or only
+    counted.
+
+    `kind`: auto_reply or bounce. `outcome`: recorded or dropped.
+    """
+
+    kind: str
+    outcome: str
+    reference: NotRequired[str | None]
+
+
+class OpenedDispatchOut(TypedDict):
+    """With its words and to whom; None where no address is known."""
+
+    id: str
+    complaint_id: str
+    kind: str
+    via: str
+    language: str
+    origin: str | None
+    state: str
+    attempts: int
+    created_at: str
+    next_at: str | None
+    settled_at: str | None
+    reason: str | None
+    to: str | None
+    subject: str
+    text: str
+
+
 class PhoneIn(TypedDict):
     """A complaint made by phone. Without a narrative, it is what the customer said in the transcript.
 
@@ -351,6 +505,27 @@ class PhoneIn(TypedDict):
     call_language: NotRequired[str | None]
     started_at: NotRequired[str | None]
     seconds: NotRequired[int | None]
+
+
+class RatingIn(TypedDict):
+    """How satisfied one is, each from 1 (not at all) to 5 (fully)."""
+
+    overall: int
+    staff: NotRequired[int | None]
+    product: NotRequired[int | None]
+    handling: NotRequired[int | None]
+    comment: NotRequired[str | None]
+
+
+class RatingOut(TypedDict):
+    """RatingOut"""
+
+    overall: int
+    staff: int | None
+    product: int | None
+    handling: int | None
+    comment: str | None
+    at: str
 
 
 class ReceiptOut(TypedDict):
@@ -405,6 +580,26 @@ class ReviewIn(TypedDict):
     review_on: str
 
 
+class RightOut(TypedDict):
+    """Where the complainant may turn. `internal`: the bank looks again itself, when it is asked by a dispute.
+    `body` and `explanation` by language. `until`: the last day, where one is set; `over`: it has passed.
+    """
+
+    code: str
+    internal: bool
+    body: dict[str, str]
+    explanation: dict[str, str]
+    url: str | None
+    until: str | None
+    over: bool
+
+
+class SecretOut(TypedDict):
+    """SecretOut"""
+
+    secret: str
+
+
 class SocialIn(TypedDict):
     """A complaint made on a social network. Without a complainant, it is whoever holds the handle.
 
@@ -433,6 +628,19 @@ class SocialIn(TypedDict):
     posted_at: NotRequired[str | None]
 
 
+class StaffMessageOut(TypedDict):
+    """`facts`: what the channel told besides, such as the results of an e-mail's sender checks."""
+
+    id: str
+    at: str
+    direction: Literal["in", "out"]
+    author: Literal["complainant", "representative", "staff", "system"]
+    via: str
+    subject: str | None
+    text: str
+    facts: NotRequired[JsonObject | None]
+
+
 class SubjectIn(TypedDict):
     """By what a person is known; one is enough."""
 
@@ -449,12 +657,20 @@ class SubjectOut(TypedDict):
 
 
 class TrackedOut(TypedDict):
-    """The complainant's view."""
+    """The complainant's view. `may`: what they can do now."""
 
     reference: str
     status: str
     received_at: str
     deadlines: list[Deadline]
+    outcome: str | None
+    may: list[Literal["write", "withdraw", "rate", "dispute"]]
+    messages: list[MessageOut]
+    attachments: list[FileOut]
+    rating: RatingOut | None
+    disputes: list[DisputeOut]
+    withdrawn_at: str | None
+    rights: list[RightOut]
 
 
 class Tracking(TypedDict):
@@ -542,6 +758,58 @@ class WebChatIn(TypedDict):
     page: NotRequired[str | None]
 
 
+class WebhookIn(TypedDict):
+    """Where to tell, and of what. Without `events`: of everything."""
+
+    url: str
+    events: NotRequired[
+        list[
+            Literal[
+                "complaint.received",
+                "complaint.routed",
+                "complaint.assigned",
+                "complaint.acknowledged",
+                "complaint.responded",
+                "complaint.resolved",
+                "complaint.closed",
+                "complaint.escalated",
+                "complaint.withdrawn",
+                "complaint.message_added",
+                "complaint.notified",
+            ]
+        ]
+    ]
+
+
+class WebhookOut(TypedDict):
+    """A webhook. `channels`: of whose complaints it is told, those of the key that made it; empty for all."""
+
+    id: str
+    url: str
+    events: list[str]
+    channels: list[str]
+    created_at: str
+    disabled_at: str | None
+
+
+class WebhooksOut(TypedDict):
+    """WebhooksOut"""
+
+    items: list[WebhookOut]
+
+
+class WithdrawalIn(TypedDict):
+    """WithdrawalIn"""
+
+    reason: NotRequired[str | None]
+
+
+class WithdrawalOut(TypedDict):
+    """WithdrawalOut"""
+
+    withdrawn_at: str
+
+
 class Intake(_Caller):
     """Intake's API. Each method is one call; raises `Problem`."""
 
@@ -560,20 +828,6 @@ class Intake(_Caller):
         staff whose work needs it see what was said and by whom, and that they looked is audited.
         """
         return cast("ComplaintOut", self._call("GET", f"/v1/complaints/{_part(id)}").json())
-
-    def complaints_track(
-        self, reference: str, *, token: str | None = None, x_tracking_token: str | None = None
-    ) -> TrackedOut:
-        """The complainant's view of their complaint, opened by the tracking token of the receipt."""
-        return cast(
-            "TrackedOut",
-            self._call(
-                "GET",
-                f"/v1/track/{_part(reference)}",
-                params={"token": token},
-                headers={"x-tracking-token": x_tracking_token},
-            ).json(),
-        )
 
     def channels_from_phone(self, body: PhoneIn, *, idempotency_key: str | None = None) -> ReceiptOut:
         """Take in a complaint from the phone centre; the same `call_id` again answers the same."""
@@ -618,6 +872,17 @@ class Intake(_Caller):
             "ReceiptOut",
             self._call(
                 "POST", "/v1/channels/regulator", json=body, headers={"Idempotency-Key": idempotency_key}
+            ).json(),
+        )
+
+    def channels_from_email(self, content: bytes) -> JoinedOut | ReceiptOut | NotedOut:
+        """Take a mail in as it came over the wire; the same mail again, known by its Message-ID, answers the same. A
+        reply joins its complaint; what a machine wrote is never a complaint, and never answered.
+        """
+        return cast(
+            "JoinedOut | ReceiptOut | NotedOut",
+            self._call(
+                "POST", "/v1/channels/email", content=content, headers={"Content-Type": "message/rfc822"}
             ).json(),
         )
 
@@ -708,3 +973,158 @@ class Intake(_Caller):
         return cast(
             "LinkOut", self._call("POST", f"/v1/links/{_part(id)}/{_part(verb)}", params={"expected": expected}).json()
         )
+
+    def complaints_track(
+        self, reference: str, *, token: str | None = None, x_tracking_token: str | None = None
+    ) -> TrackedOut:
+        """The complainant's view of their complaint, opened by the tracking token of the receipt."""
+        return cast(
+            "TrackedOut",
+            self._call(
+                "GET",
+                f"/v1/track/{_part(reference)}",
+                params={"token": token},
+                headers={"x-tracking-token": x_tracking_token},
+            ).json(),
+        )
+
+    def tracking_write(
+        self,
+        reference: str,
+        body: MessageIn,
+        *,
+        x_tracking_token: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> MessageOut:
+        """Send the bank a message about the complaint; sent again under the same `Idempotency-Key`, it is one
+        message.
+        """
+        return cast(
+            "MessageOut",
+            self._call(
+                "POST",
+                f"/v1/track/{_part(reference)}/messages",
+                json=body,
+                headers={"X-Tracking-Token": x_tracking_token, "Idempotency-Key": idempotency_key},
+            ).json(),
+        )
+
+    def tracking_withdraw(
+        self, reference: str, body: WithdrawalIn, *, x_tracking_token: str | None = None
+    ) -> WithdrawalOut:
+        """Take the complaint back. Withdrawn already, it answers the same."""
+        return cast(
+            "WithdrawalOut",
+            self._call(
+                "POST",
+                f"/v1/track/{_part(reference)}/withdraw",
+                json=body,
+                headers={"X-Tracking-Token": x_tracking_token},
+            ).json(),
+        )
+
+    def tracking_rate(self, reference: str, body: RatingIn, *, x_tracking_token: str | None = None) -> RatingOut:
+        """Say how satisfied you are. A later rating replaces an earlier one; the same again answers the same."""
+        return cast(
+            "RatingOut",
+            self._call(
+                "POST", f"/v1/track/{_part(reference)}/rate", json=body, headers={"X-Tracking-Token": x_tracking_token}
+            ).json(),
+        )
+
+    def tracking_dispute(self, reference: str, body: DisputeIn, *, x_tracking_token: str | None = None) -> DisputeOut:
+        """Not accept the outcome: somebody else at the bank looks again. The same grounds again answer the same."""
+        return cast(
+            "DisputeOut",
+            self._call(
+                "POST",
+                f"/v1/track/{_part(reference)}/dispute",
+                json=body,
+                headers={"X-Tracking-Token": x_tracking_token},
+            ).json(),
+        )
+
+    def complaints_read_messages(self, id: str, *, limit: int | None = None, cursor: str | None = None) -> MessagePage:
+        """What was written about a complaint, both ways, oldest first. That it was read is audited."""
+        return cast(
+            "MessagePage",
+            self._call("GET", f"/v1/complaints/{_part(id)}/messages", params={"limit": limit, "cursor": cursor}).json(),
+        )
+
+    def complaints_send_message(
+        self, id: str, body: MessageIn, *, idempotency_key: str | None = None
+    ) -> StaffMessageOut:
+        """Write to the complainant: it stands on their tracking page, and goes out by their preferred channel."""
+        return cast(
+            "StaffMessageOut",
+            self._call(
+                "POST", f"/v1/complaints/{_part(id)}/messages", json=body, headers={"Idempotency-Key": idempotency_key}
+            ).json(),
+        )
+
+    def dispatches_dispatches(
+        self,
+        *,
+        state: Literal["waiting", "sent", "failed", "settled", "cancelled"] | None = None,
+        complaint: str | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> DispatchesOut:
+        """What goes or went out, the newest first; `state=failed` is the list of what a person must see to."""
+        return cast(
+            "DispatchesOut",
+            self._call(
+                "GET",
+                "/v1/dispatches",
+                params={"state": state, "complaint": complaint, "limit": limit, "cursor": cursor},
+            ).json(),
+        )
+
+    def dispatches_open_one(self, id: str) -> OpenedDispatchOut:
+        """One with its words and address, to be printed or mended. That it was read is audited."""
+        return cast("OpenedDispatchOut", self._call("GET", f"/v1/dispatches/{_part(id)}").json())
+
+    def dispatches_retry(self, id: str) -> DispatchOut:
+        """Try a failed one again for another day."""
+        return cast("DispatchOut", self._call("POST", f"/v1/dispatches/{_part(id)}/retry").json())
+
+    def dispatches_settle(self, id: str) -> DispatchOut:
+        """A failed one was seen to another way: printed and posted, told by telephone."""
+        return cast("DispatchOut", self._call("POST", f"/v1/dispatches/{_part(id)}/settle").json())
+
+    def webhooks_list_webhooks(self) -> WebhooksOut:
+        """This key's webhooks."""
+        return cast("WebhooksOut", self._call("GET", "/v1/webhooks").json())
+
+    def webhooks_create(self, body: WebhookIn) -> NewWebhookOut:
+        """Be told of what becomes of this key's complaints. Each message is signed as Standard Webhooks has it, and
+        repeated for 24 hours until it is answered with a 2xx; 410 switches the webhook off.
+        """
+        return cast("NewWebhookOut", self._call("POST", "/v1/webhooks", json=body).json())
+
+    def webhooks_read(self, id: str) -> WebhookOut:
+        """One webhook."""
+        return cast("WebhookOut", self._call("GET", f"/v1/webhooks/{_part(id)}").json())
+
+    def webhooks_delete(self, id: str) -> None:
+        """Switch a webhook off. What waits for it is not sent; its log stays."""
+        self._call("DELETE", f"/v1/webhooks/{_part(id)}")
+
+    def webhooks_rotate(self, id: str) -> SecretOut:
+        """A new secret, with which everything from now on is signed."""
+        return cast("SecretOut", self._call("POST", f"/v1/webhooks/{_part(id)}/rotate").json())
+
+    def webhooks_test(self, id: str) -> DeliveryOut:
+        """Send a message that tells of nothing, to see that it arrives."""
+        return cast("DeliveryOut", self._call("POST", f"/v1/webhooks/{_part(id)}/test").json())
+
+    def webhooks_deliveries(self, id: str, *, limit: int | None = None, cursor: str | None = None) -> DeliveriesOut:
+        """What was sent to a webhook and how it fared, the newest first."""
+        return cast(
+            "DeliveriesOut",
+            self._call("GET", f"/v1/webhooks/{_part(id)}/deliveries", params={"limit": limit, "cursor": cursor}).json(),
+        )
+
+    def webhooks_replay(self, id: str) -> DeliveryOut:
+        """Send a message again, under its own id."""
+        return cast("DeliveryOut", self._call("POST", f"/v1/deliveries/{_part(id)}/replay").json())

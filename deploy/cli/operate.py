@@ -281,6 +281,7 @@ def rotate_encryption(home: Home = _HOME) -> None:
             async with db.transaction() as tx:
                 done = await desk.rewrap(tx, after, 500, now=utcnow())
             if not done:
+                total += await _rewrap_webhooks(db, desk)
                 await db.close()
                 return total
             total, after = total + len(done), done[-1]
@@ -288,6 +289,18 @@ def rotate_encryption(home: Home = _HOME) -> None:
     with console.status("Wrapping ..."):
         total = _run(rewrap())
     console.print(f"{total} data keys were wrapped anew.")
+
+
+async def _rewrap_webhooks(db: Any, desk: Any) -> int:
+    from services.intake.usecases import webhook
+
+    total = 0
+    while True:
+        async with db.transaction() as tx:
+            done = await webhook.rewrap(tx, desk.keys, 500)
+        if not done:
+            return total
+        total += done
 
 
 def schemas(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from fastapi import FastAPI
 
@@ -9,10 +10,12 @@ from services.intake import api, store
 from services.intake.api import limits
 from services.intake.settings import IntakeSettings
 from services.intake.usecases.complaint import Desk, Prepared, Receipt
+from services.intake.usecases.mail import Mailroom
 from shared import logs
 from shared.clock import Clock, utcnow
 from shared.db import Database, GroupCommit
 from shared.security.crypto import MasterKeys
+from shared.web import pages
 from shared.web.app import create_app as frame
 
 
@@ -38,8 +41,11 @@ def create_app(
         routers=api.routers,
         lifespan=lifespan,
     )
+    pages.install(app, Path(__file__).parent)
     app.state.desk = desk
     app.state.writer = writer
+    app.state.mailroom = Mailroom(db, desk, writer, clock=clock, answered=settings.mail_answered_per_hour)
+    app.state.mail_setup = settings.mail_setup()
     limits.install(
         app,
         callers=settings.rate_limit_callers,

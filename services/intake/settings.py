@@ -1,11 +1,15 @@
 """Intake's settings."""
 
 from ipaddress import ip_network
+from pathlib import Path
+from typing import Literal
 
 from limits import parse
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
+from services.intake.channels.email import Setup as MailSetup
 from services.intake.domain.linking import WINDOW_DAYS
+from services.intake.listeners.mail import Listening
 from shared.security.crypto import MasterKeys, development_keys
 from shared.settings import Settings
 
@@ -17,6 +21,9 @@ class IntakeSettings(Settings):
     encryption_keys: SecretStr | None = Field(None, description="id:base64,id:base64; 32 bytes each, current first")
     pseudonym_key: SecretStr | None = Field(None, description="base64 of 32 bytes; never changes")
     public_url: str = Field("http://127.0.0.1:8000/intake", description="Intake's address as complainants see it")
+    default_jurisdiction: str = Field(
+        "hk", description="Whose rights hold for complaints of no jurisdiction, or one that rights.toml does not know"
+    )
     rate_limit_callers: str = Field(
         "120000/minute", description="What one key or member of staff may send to what writes, in each process"
     )
@@ -43,9 +50,74 @@ class IntakeSettings(Settings):
     link_window_days: int = Field(
         WINDOW_DAYS, ge=1, le=365, description="Complaints of one person this far apart may be reports of one matter"
     )
+    smtp_host: str | None = Field(None, description="Mail server for what goes out; unset: such things wait")
+    smtp_port: int = Field(587, ge=1, le=65535)
+    smtp_tls: Literal["none", "starttls", "implicit"] = "starttls"
+    smtp_username: str | None = None
+    smtp_password: SecretStr | None = None
+    smtp_sender: str = Field(
+        "complaints@redress.invalid", pattern=r"^[^@\s]+@[^@\s]+$", description="From whom it comes; answers go there"
+    )
+    sms_url: str | None = Field(None, description="SMS gateway's address; unset: such things wait")
+    sms_key: SecretStr | None = Field(None, description="Its bearer token")
+    sms_sender: str = "Redress"
+
+    webhook_private: bool = Field(False, description="Let webhooks go to private addresses, and over plain http")
     complaint_retention_days: int | None = Field(
         None, ge=1, description="Days after closing until personal data is erased by itself; unset: it is kept"
     )
+
+    mail_listen: str | None = Field(
+        None, pattern=r"^[^\s:]+:\d{1,5}$|^\[[0-9a-fA-F:.]+\]:\d{1,5}$", description="host:port for mail; unset: none"
+    )
+    mail_protocol: Literal["smtp", "lmtp"] = "smtp"
+    mail_hostname: str = Field("redress.invalid", min_length=1, description="The name by which the listener greets")
+    mail_recipients: tuple[str, ...] = Field(
+        (), description="Addresses (complaints@bank.example) or whole domains (@bank.example) that mail is taken for"
+    )
+    mail_max_size: int = Field(26_214_400, ge=1024, description="Largest mail in bytes")
+    mail_connections: int = Field(20, ge=1, description="Mail connections at a time; further ones are put off")
+    mail_tls_certificate: Path | None = Field(None, description="PEM file with the chain; with it, STARTTLS is offered")
+    mail_tls_key: Path | None = Field(None, description="PEM file; unset: it is in the file of the certificate")
+    mail_tls_required: bool = Field(False, description="Refuse mail that comes in the clear")
+    mail_authserv_id: str | None = Field(
+        None, description="Under which name the bank's own mail server writes Authentication-Results; unset: not read"
+    )
+    mail_automatic_senders: tuple[str, ...] = Field(
+        (), description="Addresses or domains of systems whose automatic mail is a complaint (a portal, a form)"
+    )
+    mail_answered_per_hour: int = Field(
+        5, ge=0, description="Complaints by mail of one sender answered automatically; further ones are only taken"
+    )
+
+    @model_validator(mode="after")
+    def _mail_is_whole(self) -> "IntakeSettings":
+        if self.mail_listen and not self.mail_recipients:
+            raise ValueError("REDRESS_MAIL_LISTEN needs REDRESS_MAIL_RECIPIENTS: mail for nobody is refused")
+        if self.mail_tls_required and not self.mail_tls_certificate:
+            raise ValueError("REDRESS_MAIL_TLS_REQUIRED needs REDRESS_MAIL_TLS_CERTIFICATE")
+        return self
+
+    def mail_setup(self) -> MailSetup:
+        return MailSetup(self.mail_authserv_id, self.mail_automatic_senders)
+
+    def mail_listening(self) -> Listening | None:
+        """Where mail comes in; None where it does not."""
+        if self.mail_listen is None:
+            return None
+        host, _, port = self.mail_listen.rpartition(":")
+        return Listening(
+            host.strip("[]"),
+            int(port),
+            self.mail_protocol,
+            self.mail_hostname,
+            self.mail_recipients,
+            self.mail_max_size,
+            self.mail_connections,
+            self.mail_tls_certificate,
+            self.mail_tls_key,
+            self.mail_tls_required,
+        )
 
     @property
     def database(self) -> str:

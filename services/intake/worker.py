@@ -1,12 +1,19 @@
 """Intake's background process."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 
+import httpx
+
 from services.intake import consumers
+from services.intake.gateways.http import Outbound
+from services.intake.gateways.mail import Send, sms, smtp
+from services.intake.listeners import mail
 from services.intake.settings import IntakeSettings
 from services.intake.usecases.complaint import Desk
+from services.intake.usecases.dispatch import Dispatcher
 from services.intake.usecases.privacy import erase_what_is_out_of_retention
+from services.intake.usecases.webhook import Sender
 from shared.bus import Bus
 from shared.clock import Clock, utcnow
 from shared.db import Database
@@ -27,7 +34,9 @@ def create_worker(
         settings.languages,
         timedelta(days=settings.link_window_days),
     )
-    timers = []
+    sender = Sender(db, desk.keys, Outbound(private=settings.webhook_private), clock)
+    dispatcher = Dispatcher(db, desk, _ways(settings), clock)
+    timers = [Timer("webhooks", 1, sender.run), Timer("dispatches", 1, dispatcher.run)]
     if settings.complaint_retention_days is not None:
         keep = timedelta(days=settings.complaint_retention_days)
         timers.append(Timer("retention", 3600, _retention(db, clock, keep)))
@@ -37,9 +46,40 @@ def create_worker(
         clock,
         consumes=Consumes(("intake", "routing", "sla"), consumers.HANDLED, consumers.handler(context)),
         timers=timers,
+        listeners=_listeners(settings, db, desk, clock),
         retention_days=settings.retention_days,
         max_parked=settings.max_parked,
     )
+
+
+def _listeners(
+    settings: IntakeSettings, db: Database, desk: Desk, clock: Clock
+) -> Sequence[Callable[[], Awaitable[None]]]:
+    listening = settings.mail_listening()
+    if listening is None:
+        return ()
+    answered = settings.mail_answered_per_hour
+    return (mail.listener(listening, settings.mail_setup(), db, desk, clock=clock, answered=answered),)
+
+
+def _ways(settings: IntakeSettings) -> dict[str, Send]:
+    """Those ways to a complainant that are set up."""
+    found: dict[str, Send] = {}
+    if settings.smtp_host:
+        password = settings.smtp_password.get_secret_value() if settings.smtp_password else None
+        found["email"] = smtp(
+            settings.smtp_host,
+            settings.smtp_port,
+            sender=settings.smtp_sender,
+            username=settings.smtp_username,
+            password=password,
+            tls=settings.smtp_tls,
+        )
+    if settings.sms_url:
+        key = settings.sms_key.get_secret_value() if settings.sms_key else ""
+        client = httpx.AsyncClient(timeout=20)
+        found["sms"] = sms(settings.sms_url, key=key, sender=settings.sms_sender, client=client)
+    return found
 
 
 def _retention(db: Database, clock: Clock, keep: timedelta) -> Callable[[], Awaitable[None]]:

@@ -1,5 +1,15 @@
 """Intake's routes: parse, call a use case, return."""
 
-from services.intake.api import channels, complaint, link, privacy
+from services.intake.api import channels, complaint, dispatch, email, link, privacy, tracking, tracking_page, webhook
 
-routers = (complaint.router, channels.router, privacy.router, link.router)
+routers = (
+    complaint.router,
+    channels.router,
+    email.router,
+    privacy.router,
+    link.router,
+    tracking.router,
+    tracking_page.router,
+    dispatch.router,
+    webhook.router,
+)

@@ -2,19 +2,20 @@
 
 from typing import Annotated, Any
 
-from fastapi import Depends, Header, Query, Request, Response
+from fastapi import Depends, Request, Response
 from pydantic import ValidationError
 
 from services.intake.api.taking import IDEMPOTENCY_KEY, REPLAYED, WRITERS, idempotency_key, take
 from services.intake.domain.complaint import ChannelRefConflict, Erased, IdempotencyKeyReused
-from services.intake.schemas.complaint import COMPLAINT, ComplaintIn, ComplaintOut, ReceiptOut, TrackedOut
+from services.intake.schemas.complaint import COMPLAINT, ComplaintIn, ComplaintOut, ReceiptOut
+from services.intake.store import correspondence
 from services.intake.usecases import complaint as usecases
 from services.intake.usecases.complaint import Desk
 from shared import audit
 from shared.errors import FieldError, Forbidden, Invalid, Malformed, NotFound, TooLarge
 from shared.security.principal import Principal, Role, Scope
-from shared.web.access import Authenticator, allow, public
-from shared.web.app import ClockDep, Reading, Tx
+from shared.web.access import Authenticator, allow
+from shared.web.app import ClockDep, Tx
 from shared.web.edge import direct
 from shared.web.problems import documented, fields_of
 from shared.web.router import Router
@@ -22,7 +23,7 @@ from shared.web.router import Router
 router = Router(prefix="/v1", tags=["complaints"])
 
 # who may read what people wrote and who they are; each such read is audited
-_PERSONAL = (Role.AGENT, Role.OFFICER, Role.SUPERVISOR, Role.AUDITOR)
+PERSONAL = (Role.AGENT, Role.OFFICER, Role.SUPERVISOR, Role.AUDITOR)
 _BODY = {
     "requestBody": {
         "required": True,
@@ -86,38 +87,18 @@ async def read(
     request: Request,
     tx: Tx,
     clock: ClockDep,
-    principal: Annotated[Principal, Depends(allow(Scope.READ, *_PERSONAL, Role.MANAGER, Role.ADMIN))],
+    principal: Annotated[Principal, Depends(allow(Scope.READ, *PERSONAL, Role.MANAGER, Role.ADMIN))],
 ) -> dict[str, Any]:
     """A complaint and how it stands. A channel's key sees its own channels' complaints, without personal data; staff
     whose work needs it see what was said and by whom, and that they looked is audited."""
     complaint, progress = await usecases.read(tx, id)
     if principal.channels and complaint.channel not in principal.channels:
         raise NotFound("No complaint has this id.")
-    found = usecases.view(complaint, progress)
-    if principal.has(*_PERSONAL):
+    found = usecases.view(complaint, progress) | {"message_count": await correspondence.message_count(tx, id)}
+    if principal.has(*PERSONAL):
         desk: Desk = request.app.state.desk
         audit.add(tx, principal.id, "complaint.read", id, now=clock())
         if not complaint.wrapped_key:
             return found | {"erased": True}
         found |= desk.content(complaint) | {"complainant": desk.person(complaint) or {"anonymous": True}}
     return found
-
-
-@router.get(
-    "/track/{reference}",
-    response_model=TrackedOut,
-    responses=documented(NotFound),
-    dependencies=[Depends(public())],
-)
-async def track(
-    reference: str,
-    request: Request,
-    tx: Reading,
-    token: Annotated[str, Query(max_length=100)] = "",
-    x_tracking_token: Annotated[str, Header(max_length=100)] = "",
-) -> dict[str, Any]:
-    """The complainant's view of their complaint, opened by the tracking token of the receipt."""
-    desk: Desk = request.app.state.desk
-    complaint, progress = await desk.track(tx, reference, x_tracking_token or token)
-    found = usecases.view(complaint, progress)
-    return {k: found[k] for k in ("reference", "status", "received_at", "deadlines")}

@@ -62,7 +62,7 @@ async def take(
     `content` is the submission in canonical form; `also` is written with it. Raises named errors.
     """
     state = request.app.state
-    _check_right(principal, submission.channel, history=submission.imported)
+    check_right(principal, submission.channel, history=submission.imported)
     now = state.clock()
     check_times(submission, now=now)
     desk: Desk = state.desk
@@ -70,8 +70,13 @@ async def take(
     receipt = await desk.receive(
         writer, submission, content, idempotency_key=key, actor=actor(principal), now=now, also=also
     )
+    return receipt_response(receipt, state.public_url)
+
+
+def receipt_response(receipt: Receipt, public_url: str) -> Response:
+    """201, durably kept."""
     headers = {"Idempotency-Replayed": "true"} if receipt.replayed else None
-    return Response(_answer(receipt, state.public_url), 201, headers=headers, media_type="application/json")
+    return Response(_answer(receipt, public_url), 201, headers=headers, media_type="application/json")
 
 
 def actor(principal: Principal) -> str:
@@ -79,7 +84,8 @@ def actor(principal: Principal) -> str:
     return principal.id if principal.key_id is None else f"key:{principal.key_id}"
 
 
-def _check_right(principal: Principal, channel: str, *, history: bool) -> None:
+def check_right(principal: Principal, channel: str, *, history: bool = False) -> None:
+    """Raises HistoryNotAllowed, ChannelNotAllowed."""
     if history and not principal.has(Scope.IMPORT):
         raise HistoryNotAllowed(
             errors=(FieldError("/received_at", "needs complaints:import", "received_at_not_allowed"),)

@@ -16,6 +16,7 @@ from services.intake.channels.mime.headers import Fields, authentication, refere
 from services.intake.channels.shape import written_language
 from services.intake.domain.complaint import NARRATIVE_LIMIT, Complainant, Submission
 from services.intake.domain.mail import Kind, Mail, Mailbox
+from services.intake.usecases.mail import Letter
 from shared.clock import rfc3339
 
 NOTHING_SAID = "[no text]"
@@ -57,6 +58,12 @@ def read(raw: bytes, setup: Setup, envelope: Envelope = NOWHERE) -> Mail:
     except Exception:  # the library has never been proof against every byte
         found = _unreadable(raw, envelope)
     return replace(found, original=raw) if found.troubles or len(found.text) > NARRATIVE_LIMIT else found
+
+
+def letter(raw: bytes, setup: Setup, envelope: Envelope = NOWHERE) -> Letter:
+    """The mail in `raw`, ready to be taken. Costs the processor some time: up to a second for the largest."""
+    mail = read(raw, setup, envelope)
+    return Letter(mail, submission(mail), content(mail))
 
 
 def _parsed(raw: bytes) -> tuple[Message, tuple[str, ...]]:

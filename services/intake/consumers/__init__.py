@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.intake.consumers import linking, progress
+from services.intake.consumers import linking, notices, progress, webhooks
 from services.intake.consumers.context import Context, Handle
 from shared.cloudevents import Envelope
 
-PARTS = (progress.PART, linking.PART)
+PARTS = (progress.PART, linking.PART, notices.PART, webhooks.PART)
 HANDLED = frozenset().union(*(part.types for part in PARTS))
 
 __all__ = ["HANDLED", "Context", "handler"]

@@ -12,6 +12,7 @@ from shared.clock import rfc3339
 from shared.cloudevents import Envelope
 from shared.events import (
     ClockMet,
+    ClockMoved,
     ClockStarted,
     ComplaintAcknowledged,
     ComplaintAssigned,
@@ -34,6 +35,7 @@ _KNOWN: tuple[type[Event], ...] = (
     ComplaintResolved,
     ComplaintClosed,
     ClockStarted,
+    ClockMoved,
     ClockMet,
     DeadlineMissed,
     ComplaintEscalated,
@@ -65,9 +67,10 @@ def _apply(row: store.Progress, event: Event) -> None:
         case ComplaintAssigned():
             row.status = "in_progress"
         case ComplaintResponded():
-            row.status = "responded" if event.final else row.status
+            if event.final:
+                row.status, row.answered_at = "responded", event.responded_at
         case ComplaintResolved():
-            row.status, row.outcome = "resolved", event.outcome
+            row.status, row.outcome, row.resolved_at = "resolved", event.outcome, event.resolved_at
         case ComplaintClosed():
             row.status = "closed"
         case ComplaintEscalated():
@@ -78,6 +81,11 @@ def _apply(row: store.Progress, event: Event) -> None:
                 s.name: {"step": s.name, "due_at": rfc3339(s.due_at), "state": "running"} for s in event.steps
             }
             row.deadlines = _dump({**fresh, **known})
+        case ClockMoved():
+            for step in event.steps:
+                # one that was missed before and is over still stays missed: nobody will tell of it again
+                over = {"state": "running"} if step.due_at > event.moved_at else {}
+                row.deadlines = _with(row, step.name, {"due_at": rfc3339(step.due_at), **over})
         case ClockMet():
             met = {"state": "met" if event.in_time else "late", "met_at": rfc3339(event.met_at)}
             row.deadlines = _with(row, event.step, {"due_at": rfc3339(event.due_at), **met})

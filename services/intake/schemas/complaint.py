@@ -201,6 +201,7 @@ class ComplaintOut(BaseModel):
     language: str | None
     jurisdiction: str | None
     imported: bool
+    message_count: int = Field(description="Messages exchanged about it, both ways")
     narrative: str | None = None
     complainant: dict[str, Any] | None = None
     desired_outcome: str | None = None
@@ -208,12 +209,3 @@ class ComplaintOut(BaseModel):
     channel_ref: str | None = None
     facts: dict[str, Any] | None = None
     erased: bool | None = None
-
-
-class TrackedOut(BaseModel):
-    """The complainant's view."""
-
-    reference: str
-    status: str
-    received_at: AwareDatetime
-    deadlines: list[Deadline]

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Column, Index, LargeBinary, Text, select
+from sqlalchemy import Column, Index, LargeBinary, Text, exists, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field
 
@@ -49,6 +50,10 @@ class Webhook(Base, table=True):
     created_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
     disabled_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
 
+    def wants(self, event: str, channel: str) -> bool:
+        """Whether it is to be told of `event` of a complaint that came by `channel`; empty lists mean all."""
+        return event in (self.events.split() or (event,)) and channel in (self.channels.split() or (channel,))
+
 
 class Delivery(Base, table=True):
     """One message to one webhook. `id` is its `webhook-id`, the same at every attempt. `state`: waiting, delivered,
@@ -70,11 +75,50 @@ class Delivery(Base, table=True):
     last_error: str | None = Field(default=None, max_length=200)
 
 
-_delivery = Delivery.__table__  # type: ignore[attr-defined]
-_webhook = Webhook.__table__  # type: ignore[attr-defined]
+_delivery: Any = Delivery.__table__  # type: ignore[attr-defined]
+_webhook: Any = Webhook.__table__  # type: ignore[attr-defined]
 _waiting = _delivery.c.state == "waiting"
 Index("delivery_due", _delivery.c.next_at, postgresql_where=_waiting, sqlite_where=_waiting)
 
 
 async def live_webhooks(tx: AsyncSession) -> Sequence[Webhook]:
     return (await tx.scalars(select(Webhook).where(_webhook.c.disabled_at.is_(None)))).all()
+
+
+async def webhooks_of(tx: AsyncSession, owner: str) -> Sequence[Webhook]:
+    """Those that one key has set up, the oldest first."""
+    return (await tx.scalars(select(Webhook).where(_webhook.c.owner == owner).order_by(_webhook.c.id))).all()
+
+
+async def due_deliveries(tx: AsyncSession, now: datetime, limit: int) -> Sequence[Delivery]:
+    """What is to be sent now, each to one sender only: of one webhook's deliveries about one complaint the first that
+    waits, so that they arrive in order."""
+    before = _delivery.alias()
+    earlier = exists().where(
+        before.c.webhook_id == _delivery.c.webhook_id,
+        before.c.complaint_id == _delivery.c.complaint_id,
+        before.c.state == "waiting",
+        before.c.id < _delivery.c.id,
+    )
+    query = select(Delivery).where(_waiting, _delivery.c.next_at <= now, ~earlier).order_by(_delivery.c.next_at)
+    return (await tx.scalars(query.limit(limit).with_for_update(skip_locked=True))).all()
+
+
+async def deliveries(tx: AsyncSession, webhook_id: str, before: str | None, limit: int) -> Sequence[Delivery]:
+    """The log of a webhook, the newest first, from behind `before` on."""
+    query = select(Delivery).where(_delivery.c.webhook_id == webhook_id)
+    if before:
+        query = query.where(_delivery.c.id < before)
+    return (await tx.scalars(query.order_by(_delivery.c.id.desc()).limit(limit))).all()
+
+
+async def cancel_deliveries(tx: AsyncSession, webhook_id: str, now: datetime) -> None:
+    """What waits for a webhook is not sent any more."""
+    mine = update(Delivery).where(_delivery.c.webhook_id == webhook_id, _waiting)
+    off = "the webhook is switched off"
+    await tx.execute(mine.values(state="failed", next_at=None, settled_at=now, last_error=off))
+
+
+async def webhooks_with_other_keys(tx: AsyncSession, current: str, limit: int) -> Sequence[Webhook]:
+    """Webhooks whose secret is wrapped by a master key other than `current`."""
+    return (await tx.scalars(select(Webhook).where(_webhook.c.key_id != current).limit(limit))).all()

@@ -1,6 +1,7 @@
 """Complaints as received, and how far the others have come with them."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -46,7 +47,8 @@ class Complaint(Base, table=True):
 
 
 class Progress(Base, table=True):
-    """How far the others have come with a complaint, as far as intake has heard. `deadlines` is a JSON list."""
+    """How far the others have come with a complaint, as far as intake has heard. `deadlines` is a JSON list;
+    `answered_at` and `resolved_at` are of the last final response and decision."""
 
     __tablename__ = "progress"
 
@@ -59,6 +61,8 @@ class Progress(Base, table=True):
     escalation_level: int = 0
     deadlines: str = Field(sa_column=Column(Text, nullable=False))
     updated_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+    answered_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
+    resolved_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
 
 
 _table: Any = Complaint.__table__  # type: ignore[attr-defined]
@@ -103,8 +107,32 @@ async def complaint(tx: AsyncSession, id: str) -> Complaint | None:
     return await tx.get(Complaint, id)
 
 
+async def lock(tx: AsyncSession, complaint: Complaint) -> None:
+    """Keep `complaint`, read before in this unit of work, from others until it ends, and read it anew."""
+    await tx.refresh(complaint, with_for_update=True)
+
+
+async def many(tx: AsyncSession, ids: Collection[str]) -> dict[str, Complaint]:
+    return {c.id: c for c in await tx.scalars(select(Complaint).where(_table.c.id.in_(ids)))}
+
+
 async def by_reference(tx: AsyncSession, reference: str) -> Complaint | None:
     return (await tx.scalars(select(Complaint).where(_table.c.reference == reference))).first()
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """What a complaint is called, and how it came."""
+
+    id: str
+    reference: str
+    channel: str
+
+
+async def headings(tx: AsyncSession, ids: Collection[str]) -> dict[str, Heading]:
+    """Of those of `ids` that are there."""
+    query = select(_table.c.id, _table.c.reference, _table.c.channel).where(_table.c.id.in_(ids))
+    return {row.id: Heading(*row) for row in (await tx.execute(query)).all()}
 
 
 async def progress(tx: AsyncSession, ids: Collection[str]) -> dict[str, Progress]:

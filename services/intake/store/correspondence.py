@@ -2,8 +2,9 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Column, Index, LargeBinary, Text, select
+from sqlalchemy import Column, Index, LargeBinary, Text, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field
 
@@ -66,7 +67,7 @@ class Dispatch(Base, table=True):
     error: str | None = Field(default=None, sa_column=Column(Text))
 
 
-_dispatch = Dispatch.__table__  # type: ignore[attr-defined]
+_dispatch: Any = Dispatch.__table__  # type: ignore[attr-defined]
 _waiting = _dispatch.c.state == "waiting"
 Index("dispatch_due", _dispatch.c.next_at, postgresql_where=_waiting, sqlite_where=_waiting)
 
@@ -76,6 +77,19 @@ async def messages(tx: AsyncSession, complaint_id: str) -> Sequence[Message]:
     table = Message.__table__  # type: ignore[attr-defined]
     query = select(Message).where(table.c.complaint_id == complaint_id).order_by(table.c.id)
     return (await tx.scalars(query)).all()
+
+
+async def messages_after(tx: AsyncSession, complaint_id: str, after: str, limit: int) -> Sequence[Message]:
+    """Up to `limit` of a complaint, oldest first, after the one with the id `after`."""
+    table = Message.__table__  # type: ignore[attr-defined]
+    query = select(Message).where(table.c.complaint_id == complaint_id, table.c.id > after).order_by(table.c.id)
+    return (await tx.scalars(query.limit(limit))).all()
+
+
+async def message_count(tx: AsyncSession, complaint_id: str) -> int:
+    table = Message.__table__  # type: ignore[attr-defined]
+    query = select(func.count()).select_from(table).where(table.c.complaint_id == complaint_id)
+    return (await tx.execute(query)).scalar_one()
 
 
 async def message_by_dedupe_key(tx: AsyncSession, key: str) -> Message | None:
@@ -90,7 +104,31 @@ async def thread_of(tx: AsyncSession, message_keys: Collection[str]) -> str | No
     return found.first()
 
 
-async def due(tx: AsyncSession, now: datetime, limit: int) -> Sequence[Dispatch]:
-    """What is to be sent now, each to one sender only."""
-    query = select(Dispatch).where(_waiting, _dispatch.c.next_at <= now).order_by(_dispatch.c.next_at).limit(limit)
-    return (await tx.scalars(query.with_for_update(skip_locked=True))).all()
+async def due(tx: AsyncSession, now: datetime, limit: int, ways: Collection[str]) -> Sequence[Dispatch]:
+    """What is to be sent now by one of `ways`, each to one sender only."""
+    query = select(Dispatch).where(_waiting, _dispatch.c.next_at <= now, _dispatch.c.via.in_(ways))
+    return (await tx.scalars(query.order_by(_dispatch.c.next_at).limit(limit).with_for_update(skip_locked=True))).all()
+
+
+async def dispatch(tx: AsyncSession, id: str) -> Dispatch | None:
+    """One, kept from others until the unit of work ends."""
+    return (await tx.scalars(select(Dispatch).where(_dispatch.c.id == id).with_for_update())).first()
+
+
+async def dedupe_keys(tx: AsyncSession, keys: Collection[str]) -> set[str]:
+    """Those of `keys` under which something was written down already."""
+    return set((await tx.scalars(select(_dispatch.c.dedupe_key).where(_dispatch.c.dedupe_key.in_(list(keys))))).all())
+
+
+async def dispatches(
+    tx: AsyncSession, *, state: str | None, complaint_id: str | None, before: str | None, limit: int
+) -> Sequence[Dispatch]:
+    """The newest first, from behind `before` on."""
+    query = select(Dispatch)
+    if state:
+        query = query.where(_dispatch.c.state == state)
+    if complaint_id:
+        query = query.where(_dispatch.c.complaint_id == complaint_id)
+    if before:
+        query = query.where(_dispatch.c.id < before)
+    return (await tx.scalars(query.order_by(_dispatch.c.id.desc()).limit(limit))).all()

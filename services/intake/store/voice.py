@@ -27,7 +27,8 @@ class Rating(Base, table=True):
 
 
 class Dispute(Base, table=True):
-    """The complainant does not accept `outcome`. `sealed_grounds` opens with purpose `dispute:<id>`."""
+    """The complainant does not accept `outcome`, decided at `resolved_at`. `sealed_grounds` opens with purpose
+    `dispute:<id>`."""
 
     __tablename__ = "dispute"
 
@@ -36,6 +37,7 @@ class Dispute(Base, table=True):
     outcome: str = Field(max_length=20)
     sealed_grounds: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     disputed_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+    resolved_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
 
 
 class Withdrawal(Base, table=True):

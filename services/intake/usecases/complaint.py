@@ -91,7 +91,7 @@ class Desk:
     """Takes complaints in, through one group-committing writer."""
 
     def __init__(self, keys: MasterKeys, zone: ZoneInfo) -> None:
-        self._keys = keys
+        self.keys = keys
         self._zone = zone
 
     def prepare(
@@ -108,7 +108,7 @@ class Desk:
         id = uuid7()
         received_at = submission.received_at or now
         number = reference(received_at.astimezone(self._zone).date())
-        data_key, key_id, wrapped = self._keys.new(id)
+        data_key, key_id, wrapped = self.keys.new(id)
         person = submission.complainant
         words = (person.words() if person else ()) + submission.personal
         personal = Personal(words) if words else NOBODY
@@ -140,9 +140,9 @@ class Desk:
             referred_at=submission.referred_at,
             imposed_due_at=submission.imposed_due_at,
         )
-        submission_key = self._keys.pseudonym("submission", actor, idempotency_key) if idempotency_key else None
+        submission_key = self.keys.pseudonym("submission", actor, idempotency_key) if idempotency_key else None
         ref = submission.channel_ref
-        ref_key = self._keys.pseudonym("channel_ref", submission.channel, ref) if ref else None
+        ref_key = self.keys.pseudonym("channel_ref", submission.channel, ref) if ref else None
         row = (
             id,
             number,
@@ -216,7 +216,7 @@ class Desk:
         known: Known = {}
         for prior in await store.priors(connection, submission_keys, ref_keys):
             erased = not prior.wrapped_key  # it is still no new complaint, and its token opens nothing any more
-            token = "" if erased else self._keys.unwrap(prior.id, prior.key_id, prior.wrapped_key).token(TRACKING)
+            token = "" if erased else self.keys.unwrap(prior.id, prior.key_id, prior.wrapped_key).token(TRACKING)
             receipt = Receipt(prior.id, prior.reference, prior.received_at, token)
             known |= {k: (prior.fingerprint, receipt) for k in (prior.submission_key, prior.channel_ref_key) if k}
         return known
@@ -237,7 +237,7 @@ class Desk:
         `content` is the submission in canonical form. Raises IdempotencyKeyReused, ChannelRefConflict, Unavailable,
         and what `also` raises.
         """
-        fingerprint = self._keys.pseudonym("content", blake2b(content, digest_size=16).hexdigest())
+        fingerprint = self.keys.pseudonym("content", blake2b(content, digest_size=16).hexdigest())
         for attempt in range(3):
             prepared = self.prepare(
                 submission, fingerprint, idempotency_key=idempotency_key, actor=actor, now=now, also=also
@@ -251,17 +251,17 @@ class Desk:
 
     def customer_ref(self, identity: tuple[str, str]) -> str:
         """The keyed hash that stands for a person, known by what `Complainant.identity` gives."""
-        return self._keys.pseudonym("customer", *identity)
+        return self.keys.pseudonym("customer", *identity)
 
     def pseudonym(self, purpose: str, *values: str) -> str:
         """A keyed hash of 128 bits, in hex, that stands for `values`."""
-        return self._keys.pseudonym(purpose, *values)
+        return self.keys.pseudonym(purpose, *values)
 
     def data_key(self, complaint: store.Complaint) -> DataKey:
         """Raises Erased."""
         if not complaint.wrapped_key:
             raise Erased
-        return self._keys.unwrap(complaint.id, complaint.key_id, complaint.wrapped_key)
+        return self.keys.unwrap(complaint.id, complaint.key_id, complaint.wrapped_key)
 
     def content(self, complaint: store.Complaint) -> dict[str, Any]:
         """What was said: `{narrative, desired_outcome, detail, channel_ref, facts}`. Raises Erased."""
@@ -288,13 +288,13 @@ class Desk:
     async def rewrap(self, tx: AsyncSession, after: str, limit: int, *, now: datetime) -> Sequence[str]:
         """Wrap up to `limit` data keys anew under the current master key, of complaints whose ids come after `after`;
         those ids, in order. None left means done."""
-        found = await store.sealed_with_other_keys(tx, self._keys.current, after, limit)
+        found = await store.sealed_with_other_keys(tx, self.keys.current, after, limit)
         for complaint in found:
-            complaint.key_id, complaint.wrapped_key = self._keys.rewrap(
+            complaint.key_id, complaint.wrapped_key = self.keys.rewrap(
                 complaint.id, complaint.key_id, complaint.wrapped_key
             )
         if found:
-            audit.add(tx, "system", "keys.rewrapped", self._keys.current, now=now, detail={"count": len(found)})
+            audit.add(tx, "system", "keys.rewrapped", self.keys.current, now=now, detail={"count": len(found)})
         return [complaint.id for complaint in found]
 
 

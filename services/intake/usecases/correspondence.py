@@ -6,11 +6,14 @@ from typing import Any, Literal
 import orjson
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.intake.domain.complaint import IdempotencyKeyReused
 from services.intake.redaction import Personal, redact
 from services.intake.store import complaint as complaints
 from services.intake.store import correspondence as store
-from services.intake.usecases.complaint import Desk
+from services.intake.usecases.complaint import Desk, read
 from shared import audit, outbox
+from shared.clock import rfc3339
+from shared.errors import NotFound
 from shared.events import ComplaintMessageAdded
 from shared.ids import uuid7
 
@@ -72,6 +75,82 @@ async def add_message(
     detail = {"message": id, "direction": direction, "via": via}
     audit.add(tx, actor or author, "message.added", complaint.id, now=now, detail=detail)
     return message
+
+
+async def write(
+    tx: AsyncSession,
+    desk: Desk,
+    complaint: complaints.Complaint,
+    *,
+    direction: Direction,
+    author: Author,
+    subject: str | None,
+    text: str,
+    key: str | None,
+    actor: str | None = None,
+    now: datetime,
+) -> store.Message:
+    """Keep what was written on the tracking page or is to be read there. The same under the same idempotency `key` of
+    one writer is one message. Raises IdempotencyKeyReused, Erased."""
+    await complaints.lock(tx, complaint)
+    dedupe_key = desk.pseudonym("message", complaint.id, actor or author, key) if key else None
+    if dedupe_key and (known := await store.message_by_dedupe_key(tx, dedupe_key)):
+        before = opened(desk, complaint, known)
+        if (before["subject"], before["text"]) != (subject, text):
+            raise IdempotencyKeyReused
+        return known
+    return await add_message(
+        tx,
+        desk,
+        complaint,
+        direction=direction,
+        author=author,
+        via="tracking",
+        subject=subject,
+        text=text,
+        dedupe_key=dedupe_key,
+        now=now,
+        actor=actor,
+    )
+
+
+async def read_messages(
+    tx: AsyncSession, desk: Desk, complaint_id: str, *, after: str, limit: int, actor: str, now: datetime
+) -> tuple[list[dict[str, Any]], str | None]:
+    """A page of a complaint's messages, oldest first, and the cursor of the next one, None on the last. The reading is
+    audited. Raises NotFound, Erased."""
+    complaint, _ = await read(tx, complaint_id)
+    found = await store.messages_after(tx, complaint_id, after, limit + 1)
+    shown = [view(message) | opened(desk, complaint, message) for message in found[:limit]]
+    audit.add(tx, actor, "messages.read", complaint_id, now=now)
+    return shown, found[limit - 1].id if len(found) > limit else None
+
+
+def opened(desk: Desk, complaint: complaints.Complaint, message: store.Message) -> dict[str, Any]:
+    """What a message says: `{subject, text}`, and `facts` where it has some. Raises Erased."""
+    key = desk.data_key(complaint)
+    found: dict[str, Any] = orjson.loads(key.open(f"message:{message.id}", message.sealed_body))
+    return found
+
+
+def view(message: store.Message) -> dict[str, Any]:
+    """A message without its words."""
+    return {
+        "id": message.id,
+        "at": rfc3339(message.created_at),
+        "direction": message.direction,
+        "author": message.author,
+        "via": message.via,
+    }
+
+
+async def message_text(tx: AsyncSession, desk: Desk, complaint: complaints.Complaint, id: str) -> str:
+    """What a message says. Raises Erased, NotFound."""
+    message = await tx.get(store.Message, id)
+    if message is None:
+        raise NotFound("No message has this id.")
+    found: str = orjson.loads(desk.data_key(complaint).open(f"message:{id}", message.sealed_body))["text"]
+    return found
 
 
 def words_of(person: dict[str, Any] | None) -> tuple[str, ...]:

@@ -79,6 +79,7 @@ async def test_others_see_how_it_stands_without_personal_data(desk: Any, taken: 
         "language": "en",
         "jurisdiction": "hk",
         "imported": False,
+        "message_count": 0,
     }
     assert "Chan" not in answer.text
     assert await _reads(desk) == []
@@ -136,6 +137,14 @@ async def test_the_tracking_token_opens_the_complainants_view(desk: Any, taken: 
         "status": "received",
         "received_at": "2026-11-23T10:00:00Z",
         "deadlines": [],
+        "outcome": None,
+        "may": ["write", "withdraw"],
+        "messages": [],
+        "attachments": [],
+        "rating": None,
+        "disputes": [],
+        "withdrawn_at": None,
+        "rights": [],
     }
 
 

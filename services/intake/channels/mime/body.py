@@ -9,7 +9,7 @@ from io import BytesIO
 
 from services.intake.channels.mime import markup
 from services.intake.channels.mime.charset import clean, decode
-from services.intake.channels.mime.headers import words
+from services.intake.channels.mime.headers import Fields, words
 from services.intake.domain.mail import MailFile
 
 MOST_PARTS = 300
@@ -173,9 +173,11 @@ def _unflowed(part: Message, text: str) -> str:
 
 def _name(part: Message) -> str:
     """The name that the sender gave a file, without a path and whatever else is no part of a name."""
-    found = part.get_filename() or ""
-    if not found.isascii():
-        found = decode(found.encode("utf-8", errors="surrogateescape"))
+    fields = Fields(part)
+    told = Message()  # with bytes that stand in the fields as they are read as text
+    for field_name in ("content-disposition", "content-type"):
+        told[field_name] = fields.raw(field_name)
+    found = told.get_filename() or ""
     name = _UNSAFE.sub("_", clean(words(found)).replace("\n", " ")).strip(" .")
     if len(name) > _LONGEST_NAME:
         stem, dot, ending = name.rpartition(".")

@@ -118,7 +118,10 @@ def _guess(raw: bytes) -> str | None:
     best, most = None, 0.2
     for codec in _GUESSES:
         wide = [c for c in raw[:_SAMPLE].decode(codec, errors="replace") if ord(c) > 127]
-        first, last = _NATIVE.get(codec, ("\uffff", ""))
+        if wide.count("\ufffd") * 20 > len(wide):
+            continue
+        # two accented letters of a European text in a row make a Korean one
+        first, last = _NATIVE.get(codec, ("\uffff", "")) if len(wide) > 3 else ("\uffff", "")
         sense = sum(c in _COMMON or first <= c <= last for c in wide) / max(1, len(wide))
         if sense > most:
             best, most = codec, sense

@@ -99,6 +99,7 @@ def upgrade() -> None:
         sa.Column("outcome", sa.String(length=20), nullable=False),
         sa.Column("sealed_grounds", sa.LargeBinary(), nullable=False),
         sa.Column("disputed_at", UtcDateTime(), nullable=False),
+        sa.Column("resolved_at", UtcDateTime(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("ix_dispute_complaint_id", "dispute", ["complaint_id"], unique=False)
@@ -235,9 +236,14 @@ def upgrade() -> None:
         sa.Column("withdrawn_at", UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("complaint_id"),
     )
+    op.add_column("progress", sa.Column("answered_at", UtcDateTime(), nullable=True))
+    op.add_column("progress", sa.Column("resolved_at", UtcDateTime(), nullable=True))
 
 
 def downgrade() -> None:
+    with op.batch_alter_table("progress") as progress:
+        progress.drop_column("resolved_at")
+        progress.drop_column("answered_at")
     op.drop_table("withdrawal")
     op.drop_table("webhook")
     op.drop_table("vulnerability")

@@ -1,0 +1,1 @@
+"""Adapters to what lies outside: each says what it needs in plain values, and raises named errors."""

@@ -1,0 +1,1 @@
+"""Protocols by which complaints come in other than HTTP."""
