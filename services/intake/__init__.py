@@ -1,11 +1,11 @@
 """Intake: takes every complaint in, once, whatever its channel; keeps what was said and by whom; answers how it stands.
 
-Events in: of routing (classified, routed, assigned, acknowledged, responded, resolved, closed) and of sla (clock
-started and met, deadline missed, escalated), from which it knows each complaint's status and deadlines.
-Events out: `complaint.received`, `.linked` (reports of one matter, see `usecases.link`), `.message_added`, `.withdrawn`,
-`.rated`, `.disputed` (what the complainant says afterwards, see `usecases.voice`).
+Events in: of routing (classified, routed, assigned, acknowledged, responded, resolved, closed, letter issued,
+information requested), of sla (clock started, moved and met, deadline missed, escalated), and its own: see `consumers`.
+Events out: `complaint.received`, `.linked` (reports of one matter), `.message_added`, `.withdrawn`, `.rated`,
+`.disputed` (what the complainant says afterwards), `.amended` (vulnerability), `.notified` (what went out), `.erased`.
 Tables owned: `complaint` (as received; personal data and narrative sealed), `progress` (what the others have said),
-`trait` and `link` (what complaints are compared by, and what may be one matter), `message`, `withdrawal`, `rating`,
-`dispute`.
+`trait`, `link`, `message`, `mail_thread`, `dispatch`, `rating`, `dispute`, `withdrawal`, `hold`, `erasure`,
+`vulnerability`, `webhook`, `delivery`; `attachment` and `form_key`, which nothing fills yet.
 Personal data lives here alone, encrypted.
 """
