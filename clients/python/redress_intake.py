@@ -127,6 +127,33 @@ class AmountIn(TypedDict):
     currency: str
 
 
+class AttachIn(TypedDict):
+    """Tickets of uploads."""
+
+    attachments: list[str]
+
+
+class AttachmentOut(TypedDict):
+    """A file. `state`: quarantined (not looked at yet), clean, infected, erased or gone. `url` opens a clean one
+    for ten minutes. `size` in bytes; `sha256` in hex.
+    """
+
+    id: str
+    name: str | None
+    media_type: str
+    size: int
+    sha256: str
+    state: str
+    created_at: str
+    url: str | None
+
+
+class AttachmentsOut(TypedDict):
+    """AttachmentsOut"""
+
+    items: list[AttachmentOut]
+
+
 class BranchIn(TypedDict):
     """A complaint taken at a branch. A form filled in earlier counts from the day on which it was taken,
     `taken_on`.
@@ -691,6 +718,20 @@ class Turn(TypedDict):
     second: NotRequired[float | None]
 
 
+class UploadOut(TypedDict):
+    """`ticket` gives the file to a complaint (`attachments` of `POST /v1/complaints`), within a day."""
+
+    id: str
+    name: str | None
+    media_type: str
+    size: int
+    sha256: str
+    state: str
+    created_at: str
+    url: str | None
+    ticket: str
+
+
 class Visitor(TypedDict):
     """Who chats: a `customer` whom the bank's own sign-in knows (`customer_no`, `name`), or somebody
     `anonymous`, with the chat system's own mark for the browser (`visitor_id`).
@@ -1061,6 +1102,32 @@ class Intake(_Caller):
                 "POST", f"/v1/complaints/{_part(id)}/messages", json=body, headers={"Idempotency-Key": idempotency_key}
             ).json(),
         )
+
+    def files_upload(self, content: bytes, *, x_file_name: str | None = None) -> UploadOut:
+        """Take a file as it is, of any size up to the limit, for a complaint that is sent afterwards. What is in it
+        must be what `Content-Type` says.
+        """
+        return cast(
+            "UploadOut",
+            self._call(
+                "POST",
+                "/v1/uploads",
+                content=content,
+                headers={"Content-Type": "application/octet-stream", "x-file-name": x_file_name},
+            ).json(),
+        )
+
+    def files_attach(self, id: str, body: AttachIn) -> AttachmentsOut:
+        """Give uploaded files to a complaint; all of its files."""
+        return cast("AttachmentsOut", self._call("POST", f"/v1/complaints/{_part(id)}/attachments", json=body).json())
+
+    def files_attachments(self, id: str) -> AttachmentsOut:
+        """The files of a complaint. Names and links are personal data: that they were read is audited."""
+        return cast("AttachmentsOut", self._call("GET", f"/v1/complaints/{_part(id)}/attachments").json())
+
+    def files_download(self, id: str, *, expires: int | None = None, signature: str | None = None) -> bytes:
+        """What a link opens. It is only ever saved, never shown by the browser. That it was opened is audited."""
+        return self._call("GET", f"/v1/files/{_part(id)}", params={"expires": expires, "signature": signature}).content
 
     def dispatches_dispatches(
         self,

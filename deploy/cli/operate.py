@@ -281,7 +281,7 @@ def rotate_encryption(home: Home = _HOME) -> None:
             async with db.transaction() as tx:
                 done = await desk.rewrap(tx, after, 500, now=utcnow())
             if not done:
-                total += await _rewrap_webhooks(db, desk)
+                total += await _rewrap_others(db, desk)
                 await db.close()
                 return total
             total, after = total + len(done), done[-1]
@@ -291,16 +291,18 @@ def rotate_encryption(home: Home = _HOME) -> None:
     console.print(f"{total} data keys were wrapped anew.")
 
 
-async def _rewrap_webhooks(db: Any, desk: Any) -> int:
-    from services.intake.usecases import webhook
+async def _rewrap_others(db: Any, desk: Any) -> int:
+    """What has a key of its own: files, and the secrets of webhooks."""
+    from services.intake.usecases import attachment, webhook
 
     total = 0
-    while True:
-        async with db.transaction() as tx:
-            done = await webhook.rewrap(tx, desk.keys, 500)
-        if not done:
-            return total
-        total += done
+    for rewrap in (attachment.rewrap, webhook.rewrap):
+        done = 1
+        while done:
+            async with db.transaction() as tx:
+                done = await rewrap(tx, desk.keys, 500)
+            total += done
+    return total
 
 
 def schemas(folder: Path) -> None:

@@ -6,6 +6,6 @@ Events out: `complaint.received`, `.linked` (reports of one matter), `.message_a
 `.disputed` (what the complainant says afterwards), `.amended` (vulnerability), `.notified` (what went out), `.erased`.
 Tables owned: `complaint` (as received; personal data and narrative sealed), `progress` (what the others have said),
 `trait`, `link`, `message`, `mail_thread`, `dispatch`, `rating`, `dispute`, `withdrawal`, `hold`, `erasure`,
-`vulnerability`, `webhook`, `delivery`; `attachment` and `form_key`, which nothing fills yet.
+`vulnerability`, `webhook`, `delivery`, `attachment`; `form_key`, which nothing fills yet.
 Personal data lives here alone, encrypted.
 """

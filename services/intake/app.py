@@ -7,8 +7,8 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from services.intake import api, store
-from services.intake.api import limits
-from services.intake.settings import IntakeSettings
+from services.intake.api import attachment, limits
+from services.intake.settings import IntakeSettings, make_files
 from services.intake.usecases.complaint import Desk, Prepared, Receipt
 from services.intake.usecases.mail import Mailroom
 from shared import logs
@@ -25,6 +25,7 @@ def create_app(
     """The app on `db`; `keys` default to those of the settings."""
     desk = Desk(keys or settings.master_keys(), settings.zone)
     writer: GroupCommit[Prepared, Receipt] = GroupCommit(db, desk.write)
+    files = make_files(settings, db, desk, clock)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -44,7 +45,9 @@ def create_app(
     pages.install(app, Path(__file__).parent)
     app.state.desk = desk
     app.state.writer = writer
-    app.state.mailroom = Mailroom(db, desk, writer, clock=clock, answered=settings.mail_answered_per_hour)
+    app.state.files = files
+    app.state.body_limits = {attachment.UPLOADS: settings.attachment_max, "/v1/channels/email": settings.mail_max_size}
+    app.state.mailroom = Mailroom(db, desk, writer, clock=clock, files=files, answered=settings.mail_answered_per_hour)
     app.state.mail_setup = settings.mail_setup()
     limits.install(
         app,

@@ -9,7 +9,12 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from services.intake.channels.email import Setup as MailSetup
 from services.intake.domain.linking import WINDOW_DAYS
+from services.intake.gateways.objects import Objects
 from services.intake.listeners.mail import Listening
+from services.intake.usecases.attachment import Files
+from services.intake.usecases.complaint import Desk
+from shared.clock import Clock
+from shared.db import Database
 from shared.security.crypto import MasterKeys, development_keys
 from shared.settings import Settings
 
@@ -50,6 +55,10 @@ class IntakeSettings(Settings):
     link_window_days: int = Field(
         WINDOW_DAYS, ge=1, le=365, description="Complaints of one person this far apart may be reports of one matter"
     )
+    attachments: str | None = Field(None, description="Address of an object store (s3://...); unset: a folder in home")
+    attachment_max: int = Field(262_144_000, ge=1024, description="Largest file in bytes")
+    clamav: str | None = Field(None, pattern=r"^[^\s]+:\d{1,5}$", description="clamd's host:port; unset: no scanner")
+
     smtp_host: str | None = Field(None, description="Mail server for what goes out; unset: such things wait")
     smtp_port: int = Field(587, ge=1, le=65535)
     smtp_tls: Literal["none", "starttls", "implicit"] = "starttls"
@@ -133,3 +142,9 @@ class IntakeSettings(Settings):
         if not self.embedded or self.database_intake:
             raise ValueError("REDRESS_ENCRYPTION_KEYS and REDRESS_PSEUDONYM_KEY must be set")
         return development_keys(self.home / "encryption-keys.json")
+
+
+def make_files(settings: IntakeSettings, db: Database, desk: Desk, clock: Clock) -> Files:
+    """Where files are kept, as the settings say."""
+    objects = Objects.at(settings.attachments, folder=settings.home / "attachments")
+    return Files(db, desk.keys, objects, clock, most=settings.attachment_max, scanner=settings.clamav)

@@ -9,7 +9,8 @@ from services.intake import consumers
 from services.intake.gateways.http import Outbound
 from services.intake.gateways.mail import Send, sms, smtp
 from services.intake.listeners import mail
-from services.intake.settings import IntakeSettings
+from services.intake.settings import IntakeSettings, make_files
+from services.intake.usecases.attachment import Files
 from services.intake.usecases.complaint import Desk
 from services.intake.usecases.dispatch import Dispatcher
 from services.intake.usecases.privacy import erase_what_is_out_of_retention
@@ -36,7 +37,13 @@ def create_worker(
     )
     sender = Sender(db, desk.keys, Outbound(private=settings.webhook_private), clock)
     dispatcher = Dispatcher(db, desk, _ways(settings), clock)
-    timers = [Timer("webhooks", 1, sender.run), Timer("dispatches", 1, dispatcher.run)]
+    files = make_files(settings, db, desk, clock)
+    timers = [
+        Timer("webhooks", 1, sender.run),
+        Timer("dispatches", 1, dispatcher.run),
+        Timer("scan", 1, files.scan),
+        Timer("sweep", 600, files.sweep),
+    ]
     if settings.complaint_retention_days is not None:
         keep = timedelta(days=settings.complaint_retention_days)
         timers.append(Timer("retention", 3600, _retention(db, clock, keep)))
@@ -46,20 +53,21 @@ def create_worker(
         clock,
         consumes=Consumes(("intake", "routing", "sla"), consumers.HANDLED, consumers.handler(context)),
         timers=timers,
-        listeners=_listeners(settings, db, desk, clock),
+        listeners=_listeners(settings, db, desk, files, clock),
         retention_days=settings.retention_days,
         max_parked=settings.max_parked,
     )
 
 
 def _listeners(
-    settings: IntakeSettings, db: Database, desk: Desk, clock: Clock
+    settings: IntakeSettings, db: Database, desk: Desk, files: Files, clock: Clock
 ) -> Sequence[Callable[[], Awaitable[None]]]:
     listening = settings.mail_listening()
     if listening is None:
         return ()
     answered = settings.mail_answered_per_hour
-    return (mail.listener(listening, settings.mail_setup(), db, desk, clock=clock, answered=answered),)
+    setup = settings.mail_setup()
+    return (mail.listener(listening, setup, db, desk, clock=clock, files=files, answered=answered),)
 
 
 def _ways(settings: IntakeSettings) -> dict[str, Send]:

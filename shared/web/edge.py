@@ -79,10 +79,10 @@ class Edge:
         try:
             if "\x00" in scope["path"] or b"%00" in scope["query_string"]:
                 raise Malformed("The address holds a NUL character.")  # PostgreSQL takes none in a text
-            length = sent.get(b"content-length", "")
-            if length.isdigit() and int(length) > self._max_body:
-                raise self._too_large()
-            limited = receive if length.isdigit() else self._limited(receive)
+            length, most = sent.get(b"content-length", ""), self._most(scope)
+            if length.isdigit() and int(length) > most:
+                raise self._too_large(most)
+            limited = receive if length.isdigit() else self._limited(receive, most)
             caller = sent.get(b"traceparent", "")
             with trace.span(f"{scope['method']} {self._service}", service=self._service, kind="server", parent=caller):
                 if (route := self._straight(scope)) is None:
@@ -118,7 +118,12 @@ class Edge:
             self._direct = {(method, str(r.path)): r for r in routes for method in r.methods or ()}
         return self._direct.get((scope["method"], scope["path"].removeprefix(scope.get("root_path", ""))))
 
-    def _limited(self, receive: Receive) -> Receive:
+    def _most(self, scope: Scope) -> int:
+        """What `app.state.body_limits` says of this path, else the limit of all."""
+        own: dict[str, int] = getattr(scope["app"].state, "body_limits", {}) if "app" in scope else {}
+        return own.get(scope["path"].removeprefix(scope.get("root_path", "")), self._max_body)
+
+    def _limited(self, receive: Receive, most: int) -> Receive:
         """A body without a declared length is counted as it comes."""
         taken = 0
 
@@ -126,14 +131,15 @@ class Edge:
             nonlocal taken
             message = await receive()
             taken += len(message.get("body", b""))
-            if taken > self._max_body:
-                raise self._too_large()
+            if taken > most:
+                raise self._too_large(most)
             return message
 
         return limited
 
-    def _too_large(self) -> TooLarge:
-        most = f"At most {self._max_body} bytes are taken here."
+    @staticmethod
+    def _too_large(limit: int) -> TooLarge:
+        most = f"At most {limit} bytes are taken here."
         return TooLarge(most, errors=(FieldError("", most, TooLarge.code),))
 
     @staticmethod

@@ -382,7 +382,7 @@ def test_the_link_opens_it_and_the_code_leaves_the_address(desk: Desk, opened: O
     expect(page.locator("#status")).to_be_visible()
     page.get_by_role("link", name="简体中文").click()
     expect(page.locator("#status")).to_have_text("我们已收到您的投诉")
-    page.get_by_role("button", name="退出此页").click()
+    page.get_by_role("button", name="退出").click()
     page.wait_for_url("**/track")
     page.goto(f"{desk.url}/intake/track/{mine.reference}")
     expect(page.locator("#token")).to_be_visible()

@@ -1,6 +1,17 @@
 """Intake's routes: parse, call a use case, return."""
 
-from services.intake.api import channels, complaint, dispatch, email, link, privacy, tracking, tracking_page, webhook
+from services.intake.api import (
+    attachment,
+    channels,
+    complaint,
+    dispatch,
+    email,
+    link,
+    privacy,
+    tracking,
+    tracking_page,
+    webhook,
+)
 
 routers = (
     complaint.router,
@@ -10,6 +21,7 @@ routers = (
     link.router,
     tracking.router,
     tracking_page.router,
+    attachment.router,
     dispatch.router,
     webhook.router,
 )

@@ -6,6 +6,7 @@ from fastapi import Depends, Request, Response
 from pydantic import ValidationError
 
 from services.intake.api.taking import IDEMPOTENCY_KEY, REPLAYED, WRITERS, idempotency_key, take
+from services.intake.domain.attachment import TicketUnknown
 from services.intake.domain.complaint import ChannelRefConflict, Erased, IdempotencyKeyReused
 from services.intake.schemas.complaint import COMPLAINT, ComplaintIn, ComplaintOut, ReceiptOut
 from services.intake.store import correspondence
@@ -46,7 +47,7 @@ _may_write.__redress_allows__ = WRITERS  # type: ignore[attr-defined]
     "/complaints",
     status_code=201,
     response_model=ReceiptOut,
-    responses=documented(IdempotencyKeyReused, ChannelRefConflict, TooLarge) | {201: REPLAYED},
+    responses=documented(IdempotencyKeyReused, ChannelRefConflict, TicketUnknown, TooLarge) | {201: REPLAYED},
     openapi_extra=_BODY,
     dependencies=[Depends(_may_write)],
 )

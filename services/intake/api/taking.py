@@ -4,6 +4,7 @@ from typing import Any
 
 import orjson
 from fastapi import Request, Response
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.intake.domain.complaint import (
     ChannelNotAllowed,
@@ -14,7 +15,7 @@ from services.intake.domain.complaint import (
 )
 from services.intake.usecases.complaint import Also, Desk, Prepared, Receipt
 from shared.clock import rfc3339
-from shared.db import GroupCommit
+from shared.db import GroupCommit, Pending
 from shared.errors import FieldError
 from shared.security.principal import Principal, Role, Scope
 
@@ -65,12 +66,23 @@ async def take(
     check_right(principal, submission.channel, history=submission.imported)
     now = state.clock()
     check_times(submission, now=now)
+    if submission.attachments:
+        also = _together(state.files.claim(submission.attachments), also)
     desk: Desk = state.desk
     writer: GroupCommit[Prepared, Receipt] = state.writer
     receipt = await desk.receive(
         writer, submission, content, idempotency_key=key, actor=actor(principal), now=now, also=also
     )
     return receipt_response(receipt, state.public_url)
+
+
+def _together(first: Also, second: Also | None) -> Also:
+    async def both(connection: AsyncConnection, pending: Pending, receipt: Receipt) -> None:
+        await first(connection, pending, receipt)
+        if second is not None:
+            await second(connection, pending, receipt)
+
+    return both
 
 
 def receipt_response(receipt: Receipt, public_url: str) -> Response:

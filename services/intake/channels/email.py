@@ -206,9 +206,7 @@ def facts(mail: Mail) -> dict[str, Any]:
         "authentication": mail.authentication,
         "signs": list(mail.signs),
         "mentions": list(mail.mentions),
-        "files": [
-            {"name": f.name, "media_type": f.media_type, "size": len(f.content), "inline": f.inline} for f in mail.files
-        ],
+        "files": [{"name": f.name, "media_type": f.media_type, "size": len(f.content)} for f in mail.files],
         "troubles": list(mail.troubles),
     }
     return {name: value for name, value in found.items() if value}

@@ -142,7 +142,7 @@ def listener(
     *,
     clock: Clock,
     answered: int,
-    files: Files | None = None,
+    files: Files,
 ) -> Callable[[], Awaitable[None]]:
     """Serves mail until it is cancelled. Raises OSError where it cannot listen."""
 

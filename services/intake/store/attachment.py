@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, LargeBinary, String, select
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import BigInteger, Column, LargeBinary, String, delete, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlmodel import Field
 
 from services.intake.store.base import Base
@@ -13,7 +13,8 @@ from shared.db import UtcDateTime
 
 
 class Attachment(Base, table=True):
-    """One file. `state`: quarantined (kept, not yet looked at), clean, infected, refused, erased.
+    """One file. `state`: quarantined (kept, not yet looked at), clean, infected, erased (its content
+    is about to go), gone.
 
     Uploaded before its complaint is sent, it has no `complaint_id` yet and is claimed by the secret whose keyed hash is
     `ticket_key`. Its own data key, wrapped by master key `key_id`, seals name and content: a file may be there before
@@ -58,3 +59,31 @@ async def in_state(tx: AsyncSession, state: str, limit: int) -> Sequence[Attachm
     """The oldest in `state`."""
     query = select(Attachment).where(_table.c.state == state).order_by(_table.c.id).limit(limit)
     return (await tx.scalars(query)).all()
+
+
+async def claim(connection: AsyncConnection, ticket_key: str, complaint_id: str) -> bool:
+    """Give the file of a ticket to a complaint; whether there was one to give."""
+    free = update(_table).where(_table.c.ticket_key == ticket_key, _table.c.complaint_id.is_(None))
+    done = await connection.execute(free.values(complaint_id=complaint_id, ticket_key=None))
+    return bool(done.rowcount)
+
+
+async def unclaimed(tx: AsyncSession, before: datetime, limit: int) -> Sequence[Attachment]:
+    """Those that belong to no complaint and came before a moment."""
+    query = select(Attachment).where(_table.c.complaint_id.is_(None), _table.c.created_at < before)
+    return (await tx.scalars(query.order_by(_table.c.created_at).limit(limit))).all()
+
+
+async def drop(tx: AsyncSession, id: str, *, erased: bool) -> None:
+    """A file's content is gone: the row of an erased one stays, marked so; one that nobody claimed goes."""
+    mine = _table.c.id == id
+    if erased:
+        await tx.execute(update(_table).where(mine).values(state="gone"))
+    else:
+        await tx.execute(delete(_table).where(mine, _table.c.complaint_id.is_(None)))
+
+
+async def with_other_keys(tx: AsyncSession, current: str, limit: int) -> Sequence[Attachment]:
+    """Files whose key is wrapped by a master key other than `current`; an erased one has none."""
+    query = select(Attachment).where(_table.c.key_id.not_in((current, "")))
+    return (await tx.scalars(query.limit(limit))).all()

@@ -1,5 +1,6 @@
 """One mail, taken exactly once: a complaint, a message to one, or a machine's word that is noted and not answered."""
 
+import base64
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -16,7 +17,7 @@ from services.intake.store import mail as store
 from services.intake.store.attachment import Attachment
 from services.intake.store.complaint import Complaint
 from services.intake.store.correspondence import Dispatch, message_by_dedupe_key
-from services.intake.usecases.complaint import Also, Desk, Prepared, Receipt
+from services.intake.usecases.complaint import Desk, Prepared, Receipt
 from services.intake.usecases.correspondence import add_message
 from shared import audit, outbox
 from shared.clock import Clock
@@ -86,7 +87,7 @@ class Mailroom:
         writer: GroupCommit[Prepared, Receipt],
         *,
         clock: Clock,
-        files: Files | None = None,
+        files: Files,
         answered: int = 5,
     ) -> None:
         self._db = db
@@ -118,7 +119,7 @@ class Mailroom:
             owner = None if ours else (await store.threads(tx, [key])).get(key)
             if owner and mail.kind != "mail":
                 return await self._again(tx, mail, owner)
-            first = await _is_its_own(tx, self._desk, owner, mail.message_id) if owner else True
+            other = owner is not None and not await _is_its_own(tx, self._desk, owner, mail.message_id)
             places = await self._places(tx, mail) if owner is None else []
         if ours is not None:
             return await self._came_back(mail, ours, actor)
@@ -129,7 +130,7 @@ class Mailroom:
             return await self._drop(mail, actor)
         if place is not None:
             return await self._join(letter, place, key, same, actor)
-        return await self._receive(letter, key, digest, actor, first=first)
+        return await self._receive(letter, key, digest, actor, owned=owner is not None, other=other)
 
     async def _places(self, tx: AsyncSession, mail: Mail) -> Sequence[_Place]:
         """Where `mail` may belong, the likeliest first: what it answers, then what it names."""
@@ -150,35 +151,42 @@ class Mailroom:
                 places.append(_Place(row, known, may_join(known, answers_us=answers_us)))
         return places
 
-    async def _receive(self, letter: Letter, key: str, digest: str, actor: str, *, first: bool) -> Taken:
-        """`first` is False where another mail has come under this Message-ID: then this one is known by its content."""
-        mail, submission = letter.mail, letter.submission
-        now = self._clock()
-        kept, told = await self._keep(mail, actor)
-        extra: dict[str, Any] = {"files": told} if told else {}
-        if mail.signs or await self._answers_itself(submission):
-            extra["automatic"] = True
-        submission = replace(submission, facts=submission.facts | extra)
+    async def _receive(self, letter: Letter, key: str, digest: str, actor: str, *, owned: bool, other: bool) -> Taken:
+        """`owned`: a complaint or message is known under this Message-ID already; `other`: it is surely another mail.
+        A second mail under one Message-ID is known by its content besides."""
+        mail = letter.mail
+        if not other:
+            try:
+                # an old one gets its answer, for which its files need not be kept once more
+                submission, kept = (letter.submission, []) if owned else await self._whole(letter, actor)
+                return await self._submit(letter, submission, kept, key, actor)
+            except ChannelRefConflict:
+                pass
+        submission, kept = await self._whole(letter, actor)
+        submission = replace(submission, channel_ref=f"{mail.message_id[:150]} {digest}")
+        return await self._submit(
+            letter, submission, kept, thread_key(self._desk, f"{mail.message_id} {digest}"), actor
+        )
 
+    async def _submit(self, letter: Letter, submission: Submission, kept: Sequence[str], key: str, actor: str) -> Taken:
         async def also(connection: AsyncConnection, _: Pending, receipt: Receipt) -> None:
             await store.mark(connection, key, receipt.id)
             if kept:
                 await store.hand_over(connection, kept, receipt.id, None)
 
-        def receive(one: Submission, more: Also) -> Any:
-            return self._desk.receive(
-                self._writer, one, letter.content, idempotency_key=None, actor=actor, now=now, also=more
-            )
+        now = self._clock()
+        receipt = await self._desk.receive(
+            self._writer, submission, letter.content, idempotency_key=None, actor=actor, now=now, also=also
+        )
+        return Taken("received", letter.mail.kind, receipt, receipt.reference)
 
-        try:
-            if first:
-                receipt: Receipt = await receive(submission, also)
-                return Taken("received", mail.kind, receipt, receipt.reference)
-        except ChannelRefConflict:
-            pass
-        key = thread_key(self._desk, f"{mail.message_id} {digest}")
-        receipt = await receive(replace(submission, channel_ref=f"{mail.message_id[:150]} {digest}"), also)
-        return Taken("received", mail.kind, receipt, receipt.reference)
+    async def _whole(self, letter: Letter, actor: str) -> tuple[Submission, list[str]]:
+        """The complaint with what became of its files, and those that were kept."""
+        kept, told = await self._keep(letter.mail, actor)
+        extra: dict[str, Any] = {"files": told} if told else {}
+        if letter.mail.signs or await self._answers_itself(letter.submission):
+            extra["automatic"] = True
+        return replace(letter.submission, facts=letter.submission.facts | extra), kept
 
     async def _answers_itself(self, submission: Submission) -> bool:
         """Whether so many complaints of this sender have come lately that a machine may be answering our answers."""
@@ -267,25 +275,27 @@ class Mailroom:
 
     async def _keep(self, mail: Mail, actor: str) -> tuple[list[str], list[dict[str, Any]]]:
         """Keep the files of `mail`: the ids of those kept, and what is to be told of each."""
-        files = mail.files
+        told = [await self._keep_one(file, actor) for file in mail.files]
         if mail.original is not None:
-            files = (*files, MailFile("mail.eml", "message/rfc822", mail.original))
-        kept: list[str] = []
-        told: list[dict[str, Any]] = []
-        for file in files:
-            about = {"name": file.name, "media_type": file.media_type, "size": len(file.content), "inline": file.inline}
-            if self._files is not None:
-                try:
-                    row = await self._files.take(_stream(file.content), file.name, file.media_type, uploaded_by=actor)
-                    kept.append(row.id)
-                    about |= {"attachment": row.id}
-                except Unavailable:
-                    raise
-                except RedressError as error:
-                    about |= {"refused": error.code}
-                    log.info("mail.file_refused", reason=error.code)
-            told.append(about)
-        return kept, told
+            found = await self._keep_one(MailFile("mail.eml", "message/rfc822", mail.original), actor)
+            if "refused" in found:  # bytes that are no text all through: as text, then, that says the same
+                coded = base64.encodebytes(mail.original)
+                found = await self._keep_one(MailFile("mail.eml.base64.txt", "text/plain", coded), actor)
+            told.append(found)
+        return [one["attachment"] for one in told if "attachment" in one], told
+
+    async def _keep_one(self, file: MailFile, actor: str) -> dict[str, Any]:
+        """What is to be told of `file`: `attachment` is its id where it is kept, `refused` a code where it is not."""
+        found: dict[str, Any] = {"name": file.name, "media_type": file.media_type, "size": len(file.content)}
+        found |= {"inline": True} if file.inline else {}
+        try:
+            row = await self._files.take(_stream(file.content), file.name, file.media_type, uploaded_by=actor)
+        except Unavailable:
+            raise
+        except RedressError as error:
+            log.info("mail.file_refused", reason=error.code)
+            return found | {"refused": error.code}
+        return found | {"attachment": row.id}
 
 
 async def _is_its_own(tx: AsyncSession, desk: Desk, owner: str, message_id: str) -> bool:

@@ -1,6 +1,7 @@
 """Mail that comes in, over SMTP, LMTP and HTTP: a complaint, a message to one, a machine's word; each exactly once."""
 
 import asyncio
+import base64
 import smtplib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -25,15 +26,15 @@ from services.intake.channels.email import Setup
 from services.intake.listeners import mail as listeners
 from services.intake.listeners.mail import Listening, listener
 from services.intake.settings import IntakeSettings
+from services.intake.store import attachment as attachments
 from services.intake.store import complaint as complaints
-from services.intake.store.attachment import Attachment
 from services.intake.store.correspondence import Dispatch, MailThread
 from services.intake.usecases.complaint import Desk
 from services.intake.usecases.mail import Letter, Mailroom, thread_key
 from services.intake.worker import create_worker
 from shared import worker as workers
 from shared.bus.local import LocalBus
-from shared.errors import Refused, Unavailable
+from shared.errors import Unavailable
 from shared.ids import uuid7
 from shared.security.crypto import MasterKeys
 
@@ -59,6 +60,10 @@ def of(raw: bytes, sender: str | None = None) -> Letter:
     return email.letter(raw, SETUP, email.Envelope(sender))
 
 
+def _rest(desk: Any) -> dict[str, Any]:
+    return {"clock": lambda: desk.now, "files": desk.app.state.files, "answered": 5}
+
+
 Listen = Callable[..., Awaitable[int]]
 
 
@@ -71,7 +76,7 @@ async def listen(desk: Any) -> AsyncIterator[Listen]:
             given = {"protocol": "smtp", "hostname": "redress.test", "recipients": (TO,)}
             given |= {"max_size": 100_000, "connections": 5} | options
             listening = Listening("127.0.0.1", free_port(), **given)
-            serve = listener(listening, SETUP, desk.db, desk.app.state.desk, clock=lambda: desk.now, answered=5)
+            serve = listener(listening, SETUP, desk.db, desk.app.state.desk, **_rest(desk))
             task = asyncio.ensure_future(serve())
 
             async def stop() -> None:
@@ -233,17 +238,19 @@ async def test_a_mail_without_an_identifier_is_known_by_its_content(desk: Any) -
 
 @pytest.mark.parametrize(
     "raw",
-    [b"\xff\xfe\x00rubbish", b"Subject: \xff\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\nno boundary here"],
+    [
+        b"Subject: \xff\x00\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n\x00\xff\xfe rubbish",
+        b"Subject: \xff\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\nno boundary here",
+    ],
 )
 async def test_a_mail_that_cannot_be_read_is_taken_with_what_can_be_and_itself(desk: Any, raw: bytes) -> None:
-    files = Kept(desk)
-    room = Mailroom(desk.db, desk.app.state.desk, desk.app.state.writer, clock=lambda: desk.now, files=files)
-    found = await room.take(of(raw, "chan@example.com"), actor="mail")
+    found = await desk.app.state.mailroom.take(of(raw, "chan@example.com"), actor="mail")
     assert found.outcome == "received"
     whole = (await desk.get(f"/v1/complaints/{found.receipt.id}")).json()
     assert whole["complainant"]["email"] == "chan@example.com"
-    if "troubles" in whole["facts"]:
-        assert raw in files.contents
+    assert whole["facts"]["troubles"]
+    [content] = await contents(desk, found.receipt.id)
+    assert content in (raw, base64.encodebytes(raw))
 
 
 # --- what it answers ---
@@ -450,32 +457,11 @@ async def test_a_machine_that_shows_no_sign_of_it_is_heard_but_not_answered_for_
 # --- files ---
 
 
-class Kept:
-    """Keeps files as the real thing does, without looking at them. `refuse` names what is not taken."""
-
-    def __init__(self, desk: Any, refuse: dict[str, Exception] | None = None) -> None:
-        self.contents: list[bytes] = []
-        self._desk = desk
-        self._refuse = refuse or {}
-
-    async def take(self, stream: AsyncIterator[bytes], name: str, media_type: str, *, uploaded_by: str) -> Attachment:
-        content = b"".join([chunk async for chunk in stream])
-        if name in self._refuse:
-            raise self._refuse[name]
-        self.contents.append(content)
-        row = Attachment(
-            id=uuid7(), uploaded_by=uploaded_by, media_type=media_type, size=len(content), sha256="0" * 64,
-            state="quarantined", created_at=self._desk.now, key_id="k", wrapped_key=b"k", sealed_name=b"n",
-        )  # fmt: skip
-        async with self._desk.db.transaction() as tx:
-            tx.add(row)
-        return row
-
-
-class WrongKind(Refused):
-    """Files of this kind are not taken."""
-
-    code = "file_kind"
+async def contents(desk: Any, complaint_id: str) -> list[bytes]:
+    """The files of a complaint, opened."""
+    async with desk.db.reading() as tx:
+        rows = await attachments.of_complaint(tx, complaint_id)
+    return [b"".join([part async for part in desk.app.state.files.content(row)]) for row in rows]
 
 
 def with_files(id: str = "m1@example.com", **fields: str) -> bytes:
@@ -484,41 +470,43 @@ def with_files(id: str = "m1@example.com", **fields: str) -> bytes:
     for name, value in fields.items():
         made[name.replace("_", "-")] = value
     made.set_content(NARRATIVE)
-    made.add_attachment(b"%PDF" + b"x" * 200_000, maintype="application", subtype="pdf", filename="statement.pdf")
-    made.add_attachment(b"MZ", maintype="application", subtype="octet-stream", filename="tool.exe")
+    made.add_attachment(b"%PDF-1.7" + b"x" * 200_000, maintype="application", subtype="pdf", filename="statement.pdf")
+    made.add_attachment(b"MZ" + bytes(100), maintype="application", subtype="octet-stream", filename="tool.exe")
     return made.as_bytes()
 
 
 async def test_files_come_with_their_complaint_and_their_message(desk: Any) -> None:
-    files = Kept(desk, {"tool.exe": WrongKind()})
-    room = Mailroom(desk.db, desk.app.state.desk, desk.app.state.writer, clock=lambda: desk.now, files=files)
+    room = desk.app.state.mailroom
     first = await room.take(of(with_files()), actor="mail")
     again = await room.take(of(with_files()), actor="mail")
     reply = await room.take(of(with_files("m2@x", In_Reply_To="<m1@example.com>")), actor="mail")
-    assert first.receipt is not None
     assert (again.reference, reply.outcome) == (first.reference, "joined")
-    rows = await desk.rows(
-        "SELECT id, complaint_id, message_id FROM attachment WHERE complaint_id IS NOT NULL ORDER BY id"
-    )
+    rows = await desk.rows("SELECT id, complaint_id, message_id FROM attachment ORDER BY id")
     [message] = await messages(desk)
     assert [(r["complaint_id"], r["message_id"]) for r in rows] == [
         (first.receipt.id, None),
         (first.receipt.id, message["id"]),
-    ]
-    assert len(files.contents[0]) == 200_004
+    ], "not kept again for a mail that came again"
+    assert await contents(desk, first.receipt.id) == [b"%PDF-1.7" + b"x" * 200_000] * 2
     facts = (await desk.get(f"/v1/complaints/{first.receipt.id}")).json()["facts"]["files"]
     assert [(f["name"], f.get("attachment"), f.get("refused")) for f in facts] == [
         ("statement.pdf", rows[0]["id"], None),
-        ("tool.exe", None, "file_kind"),
+        ("tool.exe", None, "file_refused"),
     ], "what was not kept is told"
+    assert message["facts"]["files"][0]["attachment"] == rows[1]["id"]
 
 
-async def test_while_files_cannot_be_kept_nothing_is(desk: Any) -> None:
-    files = Kept(desk, {"statement.pdf": Unavailable("away")})
-    room = Mailroom(desk.db, desk.app.state.desk, desk.app.state.writer, clock=lambda: desk.now, files=files)
-    with pytest.raises(Unavailable):
-        await room.take(of(with_files()), actor="mail")
+async def test_while_files_cannot_be_kept_nothing_is(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def away(*_: Any, **__: Any) -> None:
+        raise Unavailable("The store is away.")
+
+    room = desk.app.state.mailroom
+    with monkeypatch.context() as patch:
+        patch.setattr(desk.app.state.files, "take", away)
+        with pytest.raises(Unavailable):
+            await room.take(of(with_files()), actor="mail")
     assert await taken(desk) == 0
+    assert (await room.take(of(with_files()), actor="mail")).outcome == "received"
 
 
 # --- the protocols ---
@@ -631,7 +619,7 @@ async def test_mail_that_was_received_is_kept_when_the_listener_stops_or_the_cli
 
     monkeypatch.setattr(Mailroom, "take", slow)
     listening = Listening("127.0.0.1", free_port(), "smtp", "redress.test", (TO,), 100_000, 5)
-    serve = listener(listening, SETUP, desk.db, desk.app.state.desk, clock=lambda: desk.now, answered=5)
+    serve = listener(listening, SETUP, desk.db, desk.app.state.desk, **_rest(desk))
     task = asyncio.ensure_future(serve())
     await asyncio.sleep(0.1)
     reader, writer = await asyncio.open_connection("127.0.0.1", listening.port)
@@ -754,8 +742,14 @@ async def test_what_is_refused_over_http(desk: Any) -> None:
     ):
         answer = await post(desk, raw, kind=kind)
         assert (answer.status_code, answer.json()["code"]) == (400, "no_mail")
-    assert (await post(desk, mail("x" * 300_000))).status_code == 413
     assert (await post(desk, mail(), kind="message/rfc822; charset=utf-8")).status_code == 201
+
+
+@SQLITE
+async def test_a_mail_over_http_may_be_as_large_as_one_over_smtp(start: Any, migrated: Callable[[str], str]) -> None:
+    desk = await start(migrated("intake"), settings={"max_body": 2000, "mail_max_size": 9000})
+    assert (await post(desk, mail("x" * 8000))).status_code == 201
+    assert (await post(desk, mail("x" * 10_000))).status_code == 413
 
 
 @SQLITE

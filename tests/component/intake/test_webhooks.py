@@ -314,7 +314,7 @@ async def test_what_is_told_holds_no_word_that_anybody_wrote(hooks: Hooks, desk:
     id = (await desk.post(complaint(narrative="Seldom word"), who="any")).json()["id"]
     await hooks.hear_own()
     told = ComplaintMessageAdded(
-        complaint_id=id, message_id="m", direction="out", author="staff", via="email", text="Rare", added_at=desk.now
+        complaint_id=id, message_id="m", direction="out", author="system", via="email", text="Rare", added_at=desk.now
     )
     await hooks.hear(told)
     await hooks.sender.run()
