@@ -22,11 +22,11 @@ from shared.security.crypto import MasterKeys, Undecryptable
 
 Make = Callable[..., dict[str, Any]]
 
-NAME, EMAIL, CUSTOMER = "Markername Zzyzx", "mark.mailbox@marker.example", "CUSTMARK-77881"
+NAME, EMAIL, CUSTOMER = "Markername Zzyzx", "mark.mailbox@marker.example", "CUSTMARK-7788190431"
 PHONE, HKID, CARD = "+852 9876 5432", "G123456(A)", "4111 1111 1111 1111"
 REF, DETAIL, IDEMPOTENCY = "REFMARK-4242", "detailmarker", "idempotencymarker"
 MARKERS = [
-    "markername", "zzyzx", "mark.mailbox", "marker.example", "custmark", "77881", "98765432", "9876 5432", "g123456",
+    "markername", "zzyzx", "mark.mailbox", "marker.example", "custmark", "7788190431", "98765432", "9876 5432", "g123456",
     "4111 1111", "41111111", "refmark", "detailmarker", "idempotencymarker", "王小明",
 ]  # fmt: skip
 
