@@ -26,8 +26,8 @@ NAME, EMAIL, CUSTOMER = "Markername Zzyzx", "mark.mailbox@marker.example", "CUST
 PHONE, HKID, CARD = "+852 9876 5432", "G123456(A)", "4111 1111 1111 1111"
 REF, DETAIL, IDEMPOTENCY = "REFMARK-4242", "detailmarker", "idempotencymarker"
 MARKERS = [
-    "markername", "zzyzx", "mark.mailbox", "marker.example", "custmark", "7788190431", "98765432", "9876 5432", "g123456",
-    "4111 1111", "41111111", "refmark", "detailmarker", "idempotencymarker", "王小明",
+    "markername", "zzyzx", "mark.mailbox", "marker.example", "custmark", "7788190431", "98765432", "9876 5432",
+    "g123456", "4111 1111", "41111111", "refmark", "detailmarker", "idempotencymarker", "王小明",
 ]  # fmt: skip
 
 
