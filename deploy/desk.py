@@ -73,6 +73,8 @@ def assemble(home: Path, address: str) -> Desk:
         async with AsyncExitStack() as stack:
             if known:
                 await dev_keys.plant(databases, known)
+                async with databases["intake"].transaction() as tx:
+                    await dev_keys.plant_form(tx, settings["intake"].master_keys(), known[dev_keys.FORM], address)
             for mounted in apps.values():
                 await stack.enter_async_context(mounted.router.lifespan_context(mounted))
             tasks = [asyncio.create_task(_run(list(workers.values()), buses))]
@@ -89,7 +91,7 @@ def assemble(home: Path, address: str) -> Desk:
         )
         for name, mounted in apps.items()
     }
-    front = health_page.create_app(common, sources)
+    front = health_page.create_app(common, sources, form=known.get(dev_keys.FORM))
     mounts = [Mount(f"/{name}", mounted) for name, mounted in apps.items()]
     return Desk(Starlette(routes=[*mounts, Mount("/", front)], lifespan=lifespan), known)
 

@@ -14,6 +14,7 @@ from fastapi.responses import HTMLResponse
 
 from shared import __version__
 from shared.clock import utcnow
+from shared.errors import NotFound
 from shared.settings import Settings
 from shared.web import pages
 from shared.web.access import public, seal
@@ -33,13 +34,15 @@ class Source:
     client: httpx.AsyncClient
 
 
-def create_app(settings: Settings, sources: dict[str, Source]) -> FastAPI:
-    """The front page over `sources`, by service name in the order to show them."""
+def create_app(settings: Settings, sources: dict[str, Source], *, form: str | None = None) -> FastAPI:
+    """The front page over `sources`, by service name in the order to show them. `form` is the publishable key of the
+    form in the sample page; None where there is no such page."""
     app = FastAPI(title="Redress desk", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.service = pages.DESK
     app.state.settings = settings
     app.state.clock = utcnow
     app.state.sources = sources
+    app.state.form = form
     dress(app, pages.DESK, settings)
     app.include_router(router)
     pages.install(app, Path(__file__).parent / "pages")
@@ -81,7 +84,23 @@ async def front(request: Request) -> Response:
         }
         for name, state in found["services"].items()
     ]
-    return pages.render(request, "desk.html", status_of_all=found["status"], rows=rows)
+    return pages.render(
+        request, "desk.html", status_of_all=found["status"], rows=rows, sample=request.app.state.form is not None
+    )
+
+
+@router.get("/sample", response_class=HTMLResponse, include_in_schema=False)
+async def sample(request: Request) -> Response:
+    """A page such as a bank's, with the form in it. Raises NotFound outside the embedded default."""
+    if (form := request.app.state.form) is None:
+        raise NotFound("There is no sample page here.")
+    intake: Source = request.app.state.sources["intake"]
+    page = pages.render(request, "sample.html", form=form, intake=intake.address)
+    page.headers["Content-Security-Policy"] = (
+        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; frame-src 'self'; base-uri 'none'; "
+        "form-action 'self'; frame-ancestors 'none'"
+    )
+    return page
 
 
 def _lag(workers: dict[str, Any]) -> int | None:

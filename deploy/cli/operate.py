@@ -293,10 +293,10 @@ def rotate_encryption(home: Home = _HOME) -> None:
 
 async def _rewrap_others(db: Any, desk: Any) -> int:
     """What has a key of its own: files, and the secrets of webhooks."""
-    from services.intake.usecases import attachment, webhook
+    from services.intake.usecases import attachment, form, webhook
 
     total = 0
-    for rewrap in (attachment.rewrap, webhook.rewrap):
+    for rewrap in (attachment.rewrap, form.rewrap, webhook.rewrap):
         done = 1
         while done:
             async with db.transaction() as tx:

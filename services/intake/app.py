@@ -7,7 +7,7 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from services.intake import api, store
-from services.intake.api import attachment, limits
+from services.intake.api import attachment, form, limits
 from services.intake.settings import IntakeSettings, make_files
 from services.intake.usecases.complaint import Desk, Prepared, Receipt
 from services.intake.usecases.mail import Mailroom
@@ -46,7 +46,11 @@ def create_app(
     app.state.desk = desk
     app.state.writer = writer
     app.state.files = files
-    app.state.body_limits = {attachment.UPLOADS: settings.attachment_max, "/v1/channels/email": settings.mail_max_size}
+    app.state.body_limits = {
+        attachment.UPLOADS: settings.attachment_max,
+        form.UPLOADS: settings.form_file_max,
+        "/v1/channels/email": settings.mail_max_size,
+    }
     app.state.mailroom = Mailroom(db, desk, writer, clock=clock, files=files, answered=settings.mail_answered_per_hour)
     app.state.mail_setup = settings.mail_setup()
     limits.install(
@@ -55,6 +59,7 @@ def create_app(
         addresses=settings.rate_limit_addresses,
         proxies=settings.trusted_proxies,
     )
+    app.state.form_senders = limits.Addresses(limits.Quota("form", settings.rate_limit_forms), settings.trusted_proxies)
     app.state.public_url = settings.public_url.rstrip("/")
     return app
 

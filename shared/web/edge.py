@@ -145,9 +145,13 @@ class Edge:
     @staticmethod
     def _dress(scope: Scope, message: MutableMapping[str, Any], request_id: str) -> None:
         headers: list[tuple[bytes, bytes]] = message["headers"]
-        if not any(name == b"content-security-policy" for name, _ in headers):
+        own = dict(headers)
+        if b"content-security-policy" not in own:
             headers.append(_CSP)
-        headers.extend(_SECURITY if not any(n == b"cache-control" for n, _ in headers) else _SECURITY[:-1])
+        # who names the sites that may frame a page means it: the older header knows none or all
+        framed = b"frame-ancestors" in own.get(b"content-security-policy", b"")
+        left_out = own.keys() | ({b"x-frame-options"} if framed else set())
+        headers.extend((name, value) for name, value in _SECURITY if name not in left_out)
         headers.append((b"x-request-id", request_id.encode()))
         headers.extend(scope.get(MORE_HEADERS, ()))
 

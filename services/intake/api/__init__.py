@@ -6,6 +6,8 @@ from services.intake.api import (
     complaint,
     dispatch,
     email,
+    form,
+    form_page,
     link,
     privacy,
     tracking,
@@ -24,4 +26,6 @@ routers = (
     attachment.router,
     dispatch.router,
     webhook.router,
+    form.router,
+    form_page.router,
 )

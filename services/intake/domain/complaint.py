@@ -1,5 +1,6 @@
 """What a complaint is when it comes in, and which ones can be taken. Pure: no framework, time as an argument."""
 
+import re
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -13,6 +14,13 @@ CODE_LIMIT = 64  # characters
 CLOCK_SKEW = timedelta(minutes=5)  # a channel's clock may be ahead of ours by this much
 EARLIEST_YEAR = 1990
 WAYS = ("email", "sms", "post", "phone")  # by which a complainant may prefer to hear from us
+
+
+_EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s.]+(?:\.[^@\s.]+)+")
+
+
+def is_email(text: str) -> bool:
+    return _EMAIL.fullmatch(text) is not None
 
 
 class IdempotencyKeyReused(Refused):

@@ -9,11 +9,10 @@ from babel.core import get_global
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 from pydantic_core import PydanticCustomError
 
-from services.intake.domain.complaint import CHANNELS, CODE_LIMIT, NARRATIVE_LIMIT, Complainant, Submission
+from services.intake.domain.complaint import CHANNELS, CODE_LIMIT, NARRATIVE_LIMIT, Complainant, Submission, is_email
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _CURRENCIES = frozenset(get_global("all_currencies"))
-_EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s.]+(?:\.[^@\s.]+)+")
 
 
 def _clean(text: str) -> str:
@@ -29,7 +28,7 @@ def _not_blank(text: str) -> str:
 
 
 def email_address(text: str) -> str:
-    if not _EMAIL.fullmatch(text):
+    if not is_email(text):
         raise PydanticCustomError("email", "is no e-mail address")
     return _clean(text)
 

@@ -76,9 +76,20 @@ class Delivery(Base, table=True):
 
 
 _delivery: Any = Delivery.__table__  # type: ignore[attr-defined]
+_form: Any = FormKey.__table__  # type: ignore[attr-defined]
 _webhook: Any = Webhook.__table__  # type: ignore[attr-defined]
 _waiting = _delivery.c.state == "waiting"
 Index("delivery_due", _delivery.c.next_at, postgresql_where=_waiting, sqlite_where=_waiting)
+
+
+async def forms(tx: AsyncSession) -> Sequence[FormKey]:
+    """All forms, the oldest first."""
+    return (await tx.scalars(select(FormKey).order_by(_form.c.created_at, _form.c.id))).all()
+
+
+async def forms_with_other_keys(tx: AsyncSession, current: str, limit: int) -> Sequence[FormKey]:
+    """Forms whose secret is wrapped by a master key other than `current`."""
+    return (await tx.scalars(select(FormKey).where(_form.c.key_id != current).limit(limit))).all()
 
 
 async def live_webhooks(tx: AsyncSession) -> Sequence[Webhook]:
