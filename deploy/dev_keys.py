@@ -8,6 +8,7 @@ import os
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -72,7 +73,7 @@ async def plant(databases: Mapping[str, Database], known: Mapping[str, str]) -> 
 
 async def plant_form(tx: AsyncSession, master: MasterKeys, id: str, address: str) -> None:
     """See that intake knows the sample page's form, and that it may stand where the desk is reached now."""
-    port = address.rsplit(":", 1)[-1]
+    port = urlsplit(address).port or 80
     about = (
         "Sample",
         "web_form",

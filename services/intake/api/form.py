@@ -217,5 +217,4 @@ async def take_from(
         errors = tuple(FieldError(f"/{name}", "is needed, or anonymous: true", "missing") for name in missing)
         raise Invalid("Some values cannot be taken; see errors.", errors=errors)
     sender = Principal(id=f"form:{form.id}", channels=frozenset((form.channel,)))
-    content = body.model_dump_json(exclude={"website"}).encode()
-    return await take(request, sender, body.to_domain(form.channel, form.id, person), content, key=key)
+    return await take(request, sender, body.to_domain(form.channel, form.id, person), body, key=key)

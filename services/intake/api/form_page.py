@@ -41,6 +41,7 @@ FIELDS = {
     "customer_no": mark("Customer number"),
 }
 _WRONG = {
+    "narrative": mark("Tell us what happened."),
     "name": mark("Write your name, or choose to stay unnamed."),
     "email": mark("Write an e-mail address such as name@example.com, or a telephone number."),
     "phone": mark("Write digits only, such as +852 2123 4567."),
@@ -269,7 +270,9 @@ def _reasons(errors: list[Any], t: Translator) -> dict[str, str]:
     found: dict[str, str] = {}
     for error in errors:
         name = str(error["loc"][0]).replace("occurred_at", "occurred_on")
-        found[name] = _wrong(name, t) if name in _WRONG else field_error(error, t)
+        found[name] = (
+            _wrong(name, t) if name in _WRONG and error["type"] != "string_too_long" else field_error(error, t)
+        )
     return found
 
 
