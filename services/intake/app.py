@@ -7,7 +7,7 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from services.intake import api, store
-from services.intake.api import attachment, limits
+from services.intake.api import attachment, channels, limits, multipart
 from services.intake.settings import IntakeSettings, make_files
 from services.intake.usecases.complaint import Desk, Prepared, Receipt
 from services.intake.usecases.mail import Mailroom
@@ -46,7 +46,11 @@ def create_app(
     app.state.desk = desk
     app.state.writer = writer
     app.state.files = files
-    app.state.body_limits = {attachment.UPLOADS: settings.attachment_max, "/v1/channels/email": settings.mail_max_size}
+    app.state.body_limits = {
+        attachment.UPLOADS: settings.attachment_max,
+        "/v1/channels/email": settings.mail_max_size,
+        **{path: {multipart.MEDIA_TYPE: settings.scans_max} for path in channels.WITH_SCANS},
+    }
     app.state.mailroom = Mailroom(db, desk, writer, clock=clock, files=files, answered=settings.mail_answered_per_hour)
     app.state.mail_setup = settings.mail_setup()
     limits.install(
