@@ -885,8 +885,8 @@ class Intake(_Caller):
         )
 
     def channels_from_letter(self, body: LetterIn, *, idempotency_key: str | None = None) -> ReceiptOut:
-        """Take in a complaint that came by letter, counting from the day of receipt; the same `register_no` again
-        answers the same.
+        """Take in a complaint that came by letter, counting from the day of receipt, and its scans; the same
+        `register_no` with the same scans again answers the same.
         """
         return cast(
             "ReceiptOut",
@@ -894,7 +894,9 @@ class Intake(_Caller):
         )
 
     def channels_from_branch(self, body: BranchIn, *, idempotency_key: str | None = None) -> ReceiptOut:
-        """Take in a complaint from a branch counter; the same `form_no` of the branch again answers the same."""
+        """Take in a complaint from a branch counter, and scans of the form; the same `form_no` of the branch with
+        the same scans again answers the same.
+        """
         return cast(
             "ReceiptOut",
             self._call("POST", "/v1/channels/branch", json=body, headers={"Idempotency-Key": idempotency_key}).json(),

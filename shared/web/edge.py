@@ -127,9 +127,9 @@ class Edge:
         """What `app.state.body_limits` says of this path, or of the body's media type there; else the limit of all."""
         limits: BodyLimits = getattr(scope["app"].state, "body_limits", {}) if "app" in scope else {}
         most = limits.get(scope["path"].removeprefix(scope.get("root_path", "")))
-        if isinstance(most, Mapping):
-            most = most.get(_media_type(scope))
-        return self._max_body if most is None else most
+        if most is None:
+            return self._max_body
+        return most if isinstance(most, int) else most.get(_media_type(scope), self._max_body)
 
     def _limited(self, receive: Receive, most: int) -> Receive:
         """A body without a declared length is counted as it comes."""
