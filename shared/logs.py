@@ -41,7 +41,7 @@ def configure(level: str = "INFO", *, pretty: bool = False) -> None:
     logging.basicConfig(
         level=logging.WARNING, format="%(levelname)s %(name)s %(message)s", stream=sys.stderr, force=True
     )
-    for chatty in ("aiokafka", "sqlalchemy", "asyncio", "alembic", "uvicorn.access"):
+    for chatty in ("aiokafka", "sqlalchemy", "asyncio", "alembic", "uvicorn.access", "python_multipart"):
         logging.getLogger(chatty).setLevel(logging.ERROR)
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 

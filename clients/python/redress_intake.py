@@ -341,6 +341,50 @@ class FileOut(TypedDict):
     state: str
 
 
+class FormComplaintIn(TypedDict):
+    """What somebody wrote into the form. Who is signed in leaves out the person."""
+
+    narrative: str
+    desired_outcome: NotRequired[str | None]
+    occurred_at: NotRequired[str | None]
+    amount: NotRequired[AmountIn | None]
+    anonymous: NotRequired[bool]
+    name: NotRequired[str | None]
+    email: NotRequired[str | None]
+    phone: NotRequired[str | None]
+    customer_no: NotRequired[str | None]
+    language: NotRequired[Literal["zh-Hant", "zh-Hans", "en"] | None]
+    attachments: NotRequired[list[str]]
+    website: NotRequired[str]
+
+
+class FormIn(TypedDict):
+    """A form: in the pages of which sites it may stand, and how it looks."""
+
+    name: str
+    channel: NotRequired[Literal["web_form", "mobile"]]
+    origins: list[str]
+    look: LookIn
+
+
+class FormOut(TypedDict):
+    """A form. `id` is its publishable key, `pk_...`."""
+
+    id: str
+    name: str
+    channel: str
+    origins: list[str]
+    look: LookIn
+    created_at: str
+    revoked_at: str | None
+
+
+class FormsOut(TypedDict):
+    """FormsOut"""
+
+    items: list[FormOut]
+
+
 class HoldIn(TypedDict):
     """Why a complaint must not be erased: a file number, a court. No personal data: it is shown to whoever asks."""
 
@@ -354,6 +398,12 @@ class HoldOut(TypedDict):
     reason: str
     placed_by: str
     placed_at: str
+
+
+class IdentitySecretOut(TypedDict):
+    """IdentitySecretOut"""
+
+    identity_secret: str
 
 
 class JoinedOut(TypedDict):
@@ -435,6 +485,14 @@ class LinksOut(TypedDict):
     governs_from: str
 
 
+class LookIn(TypedDict):
+    """The bank's name, its logo (an https address), the colour of buttons and links (`#rrggbb`)."""
+
+    name: str
+    logo: NotRequired[str | None]
+    colour: NotRequired[str]
+
+
 class MessageIn(TypedDict):
     """A message. It is sent under an `Idempotency-Key`, or each time anew."""
 
@@ -459,6 +517,19 @@ class MessagePage(TypedDict):
 
     items: list[StaffMessageOut]
     next: NotRequired[str | None]
+
+
+class NewFormOut(TypedDict):
+    """`identity_secret` signs identities (JWT, HS256) and is shown this once."""
+
+    id: str
+    name: str
+    channel: str
+    origins: list[str]
+    look: LookIn
+    created_at: str
+    revoked_at: str | None
+    identity_secret: str
 
 
 class NewWebhookOut(TypedDict):
@@ -625,6 +696,25 @@ class SecretOut(TypedDict):
     """SecretOut"""
 
     secret: str
+
+
+class SessionIn(TypedDict):
+    """Open a form. `identity` is the JWT by which the bank's backend says who is signed in."""
+
+    key: str
+    identity: NotRequired[str | None]
+
+
+class SessionOut(TypedDict):
+    """An open form. The proof of work for a complaint is a `nonce` for which SHA-256 of `seed:Idempotency-
+    Key:nonce` begins with `bits` zeros. `signed_in_as` is the name in the identity.
+    """
+
+    session: str
+    seed: str
+    bits: int
+    expires_at: str
+    signed_in_as: str | None
 
 
 class SocialIn(TypedDict):
@@ -885,8 +975,8 @@ class Intake(_Caller):
         )
 
     def channels_from_letter(self, body: LetterIn, *, idempotency_key: str | None = None) -> ReceiptOut:
-        """Take in a complaint that came by letter, counting from the day of receipt; the same `register_no` again
-        answers the same.
+        """Take in a complaint that came by letter, counting from the day of receipt, and its scans; the same
+        `register_no` with the same scans again answers the same.
         """
         return cast(
             "ReceiptOut",
@@ -894,7 +984,9 @@ class Intake(_Caller):
         )
 
     def channels_from_branch(self, body: BranchIn, *, idempotency_key: str | None = None) -> ReceiptOut:
-        """Take in a complaint from a branch counter; the same `form_no` of the branch again answers the same."""
+        """Take in a complaint from a branch counter, and scans of the form; the same `form_no` of the branch with
+        the same scans again answers the same.
+        """
         return cast(
             "ReceiptOut",
             self._call("POST", "/v1/channels/branch", json=body, headers={"Idempotency-Key": idempotency_key}).json(),
@@ -1195,3 +1287,70 @@ class Intake(_Caller):
     def webhooks_replay(self, id: str) -> DeliveryOut:
         """Send a message again, under its own id."""
         return cast("DeliveryOut", self._call("POST", f"/v1/deliveries/{_part(id)}/replay").json())
+
+    def form_list_forms(self) -> FormsOut:
+        """All forms, the oldest first."""
+        return cast("FormsOut", self._call("GET", "/v1/forms").json())
+
+    def form_create(self, body: FormIn) -> NewFormOut:
+        """A new form, for the pages of the origins named. Its key is no secret; the identity secret is, and belongs
+        in the bank's backend.
+        """
+        return cast("NewFormOut", self._call("POST", "/v1/forms", json=body).json())
+
+    def form_change(self, id: str, body: FormIn) -> FormOut:
+        """Other origins or another look; it holds from the next time the form is opened."""
+        return cast("FormOut", self._call("PUT", f"/v1/forms/{_part(id)}", json=body).json())
+
+    def form_revoke(self, id: str) -> None:
+        """Close the form for good. Complaints sent by it stay."""
+        self._call("DELETE", f"/v1/forms/{_part(id)}")
+
+    def form_rotate(self, id: str) -> IdentitySecretOut:
+        """A new identity secret. What the old one signed is refused from now on; open forms begin a new session."""
+        return cast("IdentitySecretOut", self._call("POST", f"/v1/forms/{_part(id)}/rotate").json())
+
+    def form_begin(self, body: SessionIn) -> SessionOut:
+        """Open a form, for two hours."""
+        return cast("SessionOut", self._call("POST", "/v1/form/sessions", json=body).json())
+
+    def form_upload(
+        self, content: bytes, *, x_form_session: str | None = None, x_file_name: str | None = None
+    ) -> UploadOut:
+        """Take a file for the complaint that this session will send."""
+        return cast(
+            "UploadOut",
+            self._call(
+                "POST",
+                "/v1/form/uploads",
+                content=content,
+                headers={
+                    "Content-Type": "application/octet-stream",
+                    "x-form-session": x_form_session,
+                    "x-file-name": x_file_name,
+                },
+            ).json(),
+        )
+
+    def form_send(
+        self,
+        body: FormComplaintIn,
+        *,
+        x_form_session: str | None = None,
+        x_form_proof: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> ReceiptOut:
+        """Take in what somebody wrote into the form. Repeated with the same `Idempotency-Key`, it answers the same."""
+        return cast(
+            "ReceiptOut",
+            self._call(
+                "POST",
+                "/v1/form/complaints",
+                json=body,
+                headers={
+                    "x-form-session": x_form_session,
+                    "x-form-proof": x_form_proof,
+                    "Idempotency-Key": idempotency_key,
+                },
+            ).json(),
+        )

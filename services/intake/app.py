@@ -7,7 +7,7 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from services.intake import api, store
-from services.intake.api import attachment, form, limits
+from services.intake.api import attachment, channels, form, limits, multipart
 from services.intake.settings import IntakeSettings, make_files
 from services.intake.usecases.complaint import Desk, Prepared, Receipt
 from services.intake.usecases.mail import Mailroom
@@ -50,6 +50,7 @@ def create_app(
         attachment.UPLOADS: settings.attachment_max,
         form.UPLOADS: settings.form_file_max,
         "/v1/channels/email": settings.mail_max_size,
+        **{path: {multipart.MEDIA_TYPE: settings.scans_max} for path in channels.WITH_SCANS},
     }
     app.state.mailroom = Mailroom(db, desk, writer, clock=clock, files=files, answered=settings.mail_answered_per_hour)
     app.state.mail_setup = settings.mail_setup()

@@ -62,6 +62,10 @@ class IntakeSettings(Settings):
     )
     attachments: str | None = Field(None, description="Address of an object store (s3://...); unset: a folder in home")
     attachment_max: int = Field(262_144_000, ge=1024, description="Largest file in bytes")
+    scans_max: int = Field(
+        1_073_741_824, ge=1024, description="Largest letter or branch form with its files in one request, in bytes"
+    )
+    scans_files: int = Field(50, ge=1, le=1000, description="Most files in such a request")
     clamav: str | None = Field(None, pattern=r"^[^\s]+:\d{1,5}$", description="clamd's host:port; unset: no scanner")
 
     smtp_host: str | None = Field(None, description="Mail server for what goes out; unset: such things wait")

@@ -4,12 +4,12 @@ Plain ASGI, because this is on the path of every request.
 """
 
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 import structlog
 from fastapi.routing import RouteContext, iter_route_contexts
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -36,6 +36,8 @@ MORE_HEADERS = "redress.headers"
 """Where in the ASGI scope headers are put that belong on the answer, whatever it be: `[(name, value)]`, in bytes."""
 
 Endpoint = Callable[[Request], Awaitable[Response]]
+BodyLimits = Mapping[str, int | Mapping[str, int]]
+"""By path: the largest body in bytes, or that of each media type for which it is not the limit of all."""
 
 
 def direct(endpoint: Endpoint) -> Endpoint:
@@ -95,6 +97,9 @@ class Edge:
             if started:
                 raise
             await problems.response(error, request_id=here.correlation_id)(scope, receive, answer)
+        except ClientDisconnect:
+            status = _CLIENT_GONE
+            log.info("request.client_gone", service=self._service)
         except Exception as error:
             # the message of an unforeseen error may quote what somebody wrote: its kind and place are enough
             place = error.__traceback__
@@ -119,9 +124,12 @@ class Edge:
         return self._direct.get((scope["method"], scope["path"].removeprefix(scope.get("root_path", ""))))
 
     def _most(self, scope: Scope) -> int:
-        """What `app.state.body_limits` says of this path, else the limit of all."""
-        own: dict[str, int] = getattr(scope["app"].state, "body_limits", {}) if "app" in scope else {}
-        return own.get(scope["path"].removeprefix(scope.get("root_path", "")), self._max_body)
+        """What `app.state.body_limits` says of this path, or of the body's media type there; else the limit of all."""
+        limits: BodyLimits = getattr(scope["app"].state, "body_limits", {}) if "app" in scope else {}
+        most = limits.get(scope["path"].removeprefix(scope.get("root_path", "")))
+        if most is None:
+            return self._max_body
+        return most if isinstance(most, int) else most.get(_media_type(scope), self._max_body)
 
     def _limited(self, receive: Receive, most: int) -> Receive:
         """A body without a declared length is counted as it comes."""
@@ -170,8 +178,14 @@ class Edge:
 
 
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
+_CLIENT_GONE = 499  # as proxies count it: nobody is there to be answered
 _WANTED = frozenset((b"x-request-id", b"traceparent", b"content-length"))
 
 
 def _headers(raw: list[tuple[bytes, bytes]]) -> dict[bytes, str]:
     return {name: value.decode("latin-1") for name, value in raw if name in _WANTED}
+
+
+def _media_type(scope: Scope) -> str:
+    sent: bytes = next((value for name, value in scope["headers"] if name == b"content-type"), b"")
+    return sent.partition(b";")[0].strip().lower().decode("latin-1")

@@ -4,6 +4,7 @@ Each operation gets its share of a fixed time: requests that fit its schema, and
 callers with every kind of right and from strangers. What fails is told for all operations together.
 """
 
+import json
 import threading
 import time
 from collections import Counter, defaultdict
@@ -184,3 +185,18 @@ def test_the_documented_examples_are_taken(served: Served) -> None:
             assert answer.status_code == 201, (path, answer.text)
             taken += 1
     assert taken >= 7, "one for every channel with a shape of its own, and one for any channel"
+
+
+def test_the_documented_forms_are_taken(served: Served) -> None:
+    taken = 0
+    for path, operations in served.app.openapi()["paths"].items():
+        content = operations.get("post", {}).get("requestBody", {}).get("content", {})
+        if (form := content.get("multipart/form-data")) is None:
+            continue
+        report, files = form["example"]["complaint"], form["example"]["file"]
+        parts: list[Any] = [("complaint", (None, json.dumps(report), form["encoding"]["complaint"]["contentType"]))]
+        parts += [("file", (f"{n}.pdf", file.encode(), "application/pdf")) for n, file in enumerate(files)]
+        answer = httpx.post(f"{served.url}{path}", headers=served.headers("all"), files=parts)
+        assert answer.status_code == 201, (path, answer.text)
+        taken += 1
+    assert taken == 2, "letters and branch forms"

@@ -3,9 +3,8 @@
 from typing import Annotated, Any
 
 from fastapi import Depends, Request, Response
-from pydantic import ValidationError
 
-from services.intake.api.taking import IDEMPOTENCY_KEY, REPLAYED, WRITERS, idempotency_key, take
+from services.intake.api.taking import IDEMPOTENCY_KEY, REPLAYED, WRITERS, idempotency_key, parse, take
 from services.intake.domain.attachment import TicketUnknown
 from services.intake.domain.complaint import ChannelRefConflict, Erased, IdempotencyKeyReused
 from services.intake.schemas.complaint import COMPLAINT, ComplaintIn, ComplaintOut, ReceiptOut
@@ -13,12 +12,12 @@ from services.intake.store import correspondence
 from services.intake.usecases import complaint as usecases
 from services.intake.usecases.complaint import Desk
 from shared import audit
-from shared.errors import FieldError, Forbidden, Invalid, Malformed, NotFound, TooLarge
+from shared.errors import Forbidden, NotFound, TooLarge
 from shared.security.principal import Principal, Role, Scope
 from shared.web.access import Authenticator, allow
 from shared.web.app import ClockDep, Tx
 from shared.web.edge import direct
-from shared.web.problems import documented, fields_of
+from shared.web.problems import documented
 from shared.web.router import Router
 
 router = Router(prefix="/v1", tags=["complaints"])
@@ -62,19 +61,8 @@ async def receive(request: Request) -> Response:
     if not principal.has(*WRITERS):
         raise Forbidden(f"This needs one of: {', '.join(WRITERS)}.")
     key = idempotency_key(request)
-    body = _parse(await request.body())
-    return await take(request, principal, body.to_domain(), body.__pydantic_serializer__.to_json(body), key=key)
-
-
-def _parse(raw: bytes) -> ComplaintIn:
-    try:
-        return COMPLAINT.validate_json(raw)
-    except ValidationError as error:
-        raised = error.errors(include_url=False, include_context=False, include_input=False)
-        if raised[0]["type"] == "json_invalid":
-            reason = raised[0]["msg"].removeprefix("Invalid JSON: ")
-            raise Malformed("The body is no valid JSON.", errors=(FieldError("", reason, "json_invalid"),)) from None
-        raise Invalid("Some values cannot be taken; see errors.", errors=fields_of(raised)) from None
+    body = parse(COMPLAINT, await request.body())
+    return await take(request, principal, body.to_domain(), body, key=key)
 
 
 @router.get(

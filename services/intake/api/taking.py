@@ -1,10 +1,12 @@
 """How a complaint is taken in over HTTP, whatever endpoint it came by."""
 
-from typing import Any
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, TypeVar
 
 import orjson
 from fastapi import Request, Response
-from sqlalchemy.ext.asyncio import AsyncConnection
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from services.intake.domain.complaint import (
     ChannelNotAllowed,
@@ -13,11 +15,15 @@ from services.intake.domain.complaint import (
     Submission,
     check_times,
 )
+from services.intake.usecases.attachment import Files, Upload
 from services.intake.usecases.complaint import Also, Desk, Prepared, Receipt
 from shared.clock import rfc3339
-from shared.db import GroupCommit, Pending
-from shared.errors import FieldError
+from shared.db import GroupCommit
+from shared.errors import FieldError, Invalid, Malformed
 from shared.security.principal import Principal, Role, Scope
+from shared.web.problems import fields_of
+
+Shape = TypeVar("Shape")
 
 WRITERS = (Scope.WRITE, Scope.IMPORT, Role.AGENT)
 IDEMPOTENCY_KEY: dict[str, Any] = {
@@ -53,21 +59,27 @@ async def take(
     request: Request,
     principal: Principal,
     submission: Submission,
-    content: bytes,
+    body: BaseModel,
     *,
     key: str | None,
-    also: Also | None = None,
+    uploads: Sequence[Upload] = (),
 ) -> Response:
-    """Take `submission` in for `principal`, and answer with its receipt: 201, durably kept.
+    """Take `submission` in for `principal`, with its files and `uploads`, and answer with its receipt: 201, durably
+    kept.
 
-    `content` is the submission in canonical form; `also` is written with it. Raises named errors.
+    `body` is what was sent. What is in its files belongs to what tells it from another; their tickets do not, for a
+    repeat may have uploaded them anew. Raises named errors.
     """
     state = request.app.state
-    check_right(principal, submission.channel, history=submission.imported)
     now = state.clock()
-    check_times(submission, now=now)
-    if submission.attachments:
-        also = _together(state.files.claim(submission.attachments), also)
+    check(principal, submission, now=now)
+    also: Also | None = None
+    if submission.attachments or uploads:
+        files: Files = state.files
+        digests = await files.digests(submission.attachments) + [upload.row.sha256 for upload in uploads]
+        body = body.model_copy(update={"attachments": digests})
+        also = files.claim([*submission.attachments, *(upload.ticket for upload in uploads)])
+    content = body.__pydantic_serializer__.to_json(body)
     desk: Desk = state.desk
     writer: GroupCommit[Prepared, Receipt] = state.writer
     receipt = await desk.receive(
@@ -76,13 +88,22 @@ async def take(
     return receipt_response(receipt, state.public_url)
 
 
-def _together(first: Also, second: Also | None) -> Also:
-    async def both(connection: AsyncConnection, pending: Pending, receipt: Receipt) -> None:
-        await first(connection, pending, receipt)
-        if second is not None:
-            await second(connection, pending, receipt)
+def check(principal: Principal, submission: Submission, *, now: datetime) -> None:
+    """Whether `submission` may be taken in for `principal`. Raises HistoryNotAllowed, ChannelNotAllowed, Invalid."""
+    check_right(principal, submission.channel, history=submission.imported)
+    check_times(submission, now=now)
 
-    return both
+
+def parse(shape: TypeAdapter[Shape], raw: bytes) -> Shape:
+    """Raises Malformed, Invalid."""
+    try:
+        return shape.validate_json(raw)
+    except ValidationError as error:
+        raised = error.errors(include_url=False, include_context=False, include_input=False)
+        if raised[0]["type"] == "json_invalid":
+            reason = raised[0]["msg"].removeprefix("Invalid JSON: ")
+            raise Malformed("The body is no valid JSON.", errors=(FieldError("", reason, "json_invalid"),)) from None
+        raise Invalid("Some values cannot be taken; see errors.", errors=fields_of(raised)) from None
 
 
 def receipt_response(receipt: Receipt, public_url: str) -> Response:

@@ -1,6 +1,6 @@
 """Files that came with a complaint. Their content lies in an object store, sealed; here is what is known of them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -16,9 +16,10 @@ class Attachment(Base, table=True):
     """One file. `state`: quarantined (kept, not yet looked at), clean, infected, erased (its content
     is about to go), gone.
 
-    Uploaded before its complaint is sent, it has no `complaint_id` yet and is claimed by the secret whose keyed hash is
-    `ticket_key`. Its own data key, wrapped by master key `key_id`, seals name and content: a file may be there before
-    its complaint, and can be erased by itself. `sha256` is that of the content in the clear.
+    Uploaded before its complaint is sent, it has no `complaint_id` yet and is claimed, once, by the secret whose keyed
+    hash is `ticket_key`: it stays, so that a repeat of the complaint is known again. Its own data key, wrapped by
+    master key `key_id`, seals name and content: a file may be there before its complaint, and can be erased by itself.
+    `sha256` is that of the content in the clear.
     """
 
     __tablename__ = "attachment"
@@ -49,10 +50,10 @@ async def of_complaint(tx: AsyncSession, complaint_id: str) -> Sequence[Attachme
     return (await tx.scalars(query)).all()
 
 
-async def by_ticket(tx: AsyncSession, ticket_key: str) -> Sequence[Attachment]:
-    """Those uploaded with one ticket and not yet claimed."""
-    query = select(Attachment).where(_table.c.ticket_key == ticket_key, _table.c.complaint_id.is_(None))
-    return (await tx.scalars(query.order_by(_table.c.id))).all()
+async def digests(tx: AsyncSession, ticket_keys: Collection[str]) -> dict[str, str]:
+    """By ticket key: the SHA-256, in hex, of each file uploaded under one of these, claimed or not."""
+    query = select(_table.c.ticket_key, _table.c.sha256).where(_table.c.ticket_key.in_(ticket_keys))
+    return {row.ticket_key: row.sha256 for row in await tx.execute(query)}
 
 
 async def in_state(tx: AsyncSession, state: str, limit: int) -> Sequence[Attachment]:
@@ -61,11 +62,11 @@ async def in_state(tx: AsyncSession, state: str, limit: int) -> Sequence[Attachm
     return (await tx.scalars(query)).all()
 
 
-async def claim(connection: AsyncConnection, ticket_key: str, complaint_id: str) -> bool:
-    """Give the file of a ticket to a complaint; whether there was one to give."""
-    free = update(_table).where(_table.c.ticket_key == ticket_key, _table.c.complaint_id.is_(None))
-    done = await connection.execute(free.values(complaint_id=complaint_id, ticket_key=None))
-    return bool(done.rowcount)
+async def claim(connection: AsyncConnection, ticket_keys: Collection[str], complaint_id: str) -> set[str]:
+    """Give the files of tickets to a complaint; the keys of those that were free to give."""
+    free = update(_table).where(_table.c.ticket_key.in_(ticket_keys), _table.c.complaint_id.is_(None))
+    given = await connection.execute(free.values(complaint_id=complaint_id).returning(_table.c.ticket_key))
+    return set(given.scalars())
 
 
 async def unclaimed(tx: AsyncSession, before: datetime, limit: int) -> Sequence[Attachment]:

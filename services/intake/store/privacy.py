@@ -119,7 +119,7 @@ async def blank(tx: AsyncSession, complaint_id: str) -> None:
 _BLANKS: tuple[tuple[type[Base], dict[str, object]], ...] = (
     (Message, {"sealed_body": b""}),
     (Dispatch, {"sealed_to": b"", "sealed_content": b"", "error": None}),
-    (Attachment, {"sealed_name": b"", "wrapped_key": b"", "key_id": "", "state": "erased", "ticket_key": None}),
+    (Attachment, {"sealed_name": b"", "wrapped_key": b"", "key_id": "", "state": "erased"}),
     (Rating, {"sealed_comment": None}),
     (Dispute, {"sealed_grounds": b""}),
     (Withdrawal, {"sealed_reason": None}),

@@ -116,6 +116,18 @@ class Files:
             tx.add(row)
         return Upload(row, cleaned, ticket)
 
+    async def digests(self, tickets: Sequence[str]) -> list[str]:
+        """The SHA-256 of each ticket's file, in hex, whether a complaint has it or not. Raises TicketUnknown."""
+        if not tickets:
+            return []
+        keys = self._ticket_keys(tickets)
+        async with self._db.reading() as tx:
+            found = await store.digests(tx, keys)
+        for at, key in enumerate(keys):
+            if key not in found:
+                raise _unknown(at)
+        return [found[key] for key in keys]
+
     def claim(self, tickets: Sequence[str]) -> Also:
         """What gives the files of `tickets` to a complaint, in its transaction. Raises TicketUnknown."""
 
@@ -129,10 +141,12 @@ class Files:
         await self._give(await tx.connection(), tickets, complaint_id)
 
     async def _give(self, connection: AsyncConnection, tickets: Sequence[str], complaint_id: str) -> None:
-        for at, ticket in enumerate(tickets):
-            if not await store.claim(connection, self._keys.pseudonym(_TICKET, ticket), complaint_id):
-                where = FieldError(f"/attachments/{at}", "is no ticket of an upload", TicketUnknown.code)
-                raise TicketUnknown(errors=(where,))
+        keys = self._ticket_keys(tickets)
+        left = await store.claim(connection, keys, complaint_id)
+        for at, key in enumerate(keys):
+            if key not in left:
+                raise _unknown(at)
+            left.discard(key)
 
     def view(self, row: store.Attachment, *, public_url: str) -> dict[str, Any]:
         """What is told of a file: a link only once it is clean."""
@@ -207,6 +221,9 @@ class Files:
             await self._objects.delete(_path(row.id))
             async with self._db.transaction() as tx:
                 await store.drop(tx, row.id, erased=row.state == "erased")
+
+    def _ticket_keys(self, tickets: Sequence[str]) -> list[str]:
+        return [self._keys.pseudonym(_TICKET, ticket) for ticket in tickets]
 
     def _key(self, row: store.Attachment) -> DataKey:
         return self._keys.unwrap(f"attachment:{row.id}", row.key_id, row.wrapped_key)
@@ -303,6 +320,11 @@ class _Reader(io.RawIOBase):
         buffer[: len(found)] = found
         self._at += len(found)
         return len(found)
+
+
+def _unknown(at: int) -> TicketUnknown:
+    where = FieldError(f"/attachments/{at}", "is no ticket of an upload", TicketUnknown.code)
+    return TicketUnknown(errors=(where,))
 
 
 def _path(id: str) -> str:
