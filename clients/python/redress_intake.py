@@ -331,7 +331,8 @@ class ErasureOut(TypedDict):
 
 class FileOut(TypedDict):
     """A file that came with the complaint. `size` in bytes; `state`: quarantined (not looked at yet), clean,
-    infected or refused (not taken), erased.
+    infected or refused (not taken), erased. `name` and, once it is clean, a `url` that soon ends: of the
+    complainant's own files alone.
     """
 
     id: str
@@ -339,6 +340,14 @@ class FileOut(TypedDict):
     media_type: str
     size: int
     state: str
+    name: str | None
+    url: str | None
+
+
+class FilesOut(TypedDict):
+    """FilesOut"""
+
+    items: list[FileOut]
 
 
 class FormComplaintIn(TypedDict):
@@ -1139,6 +1148,24 @@ class Intake(_Caller):
                 f"/v1/track/{_part(reference)}/messages",
                 json=body,
                 headers={"X-Tracking-Token": x_tracking_token, "Idempotency-Key": idempotency_key},
+            ).json(),
+        )
+
+    def tracking_add_file(
+        self, reference: str, content: bytes, *, x_tracking_token: str | None = None, x_file_name: str | None = None
+    ) -> FilesOut:
+        """Add a file, as it is; the complainant's own files. Added before, it is not added twice."""
+        return cast(
+            "FilesOut",
+            self._call(
+                "POST",
+                f"/v1/track/{_part(reference)}/files",
+                content=content,
+                headers={
+                    "Content-Type": "application/octet-stream",
+                    "X-Tracking-Token": x_tracking_token,
+                    "x-file-name": x_file_name,
+                },
             ).json(),
         )
 

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from services.intake import api, store
 from services.intake.api import attachment, channels, form, limits, multipart
 from services.intake.settings import IntakeSettings, make_files
+from services.intake.usecases import evidence
 from services.intake.usecases.complaint import Desk, Prepared, Receipt
 from services.intake.usecases.mail import Mailroom
 from shared import logs
@@ -50,6 +51,8 @@ def create_app(
         attachment.UPLOADS: settings.attachment_max,
         form.UPLOADS: settings.form_file_max,
         "/v1/channels/email": settings.mail_max_size,
+        "/track/*/files": settings.form_file_max * evidence.AT_ONCE,
+        "/v1/track/*/files": settings.form_file_max,
         **{path: {multipart.MEDIA_TYPE: settings.scans_max} for path in channels.WITH_SCANS},
     }
     app.state.mailroom = Mailroom(db, desk, writer, clock=clock, files=files, answered=settings.mail_answered_per_hour)

@@ -126,7 +126,12 @@ class Edge:
     def _most(self, scope: Scope) -> int:
         """What `app.state.body_limits` says of this path, or of the body's media type there; else the limit of all."""
         limits: BodyLimits = getattr(scope["app"].state, "body_limits", {}) if "app" in scope else {}
-        most = limits.get(scope["path"].removeprefix(scope.get("root_path", "")))
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        most = limits.get(path)
+        if most is None and limits and path.count("/") > 2:
+            # `*` stands for one part of the path
+            before, _, after = path.rpartition("/")
+            most = limits.get(f"{before.rpartition('/')[0]}/*/{after}")
         if most is None:
             return self._max_body
         return most if isinstance(most, int) else most.get(_media_type(scope), self._max_body)
@@ -157,7 +162,8 @@ class Edge:
         if b"content-security-policy" not in own:
             headers.append(_CSP)
         # who names the sites that may frame a page means it: the older header knows none or all
-        framed = b"frame-ancestors" in own.get(b"content-security-policy", b"")
+        policy = own.get(b"content-security-policy", b"")
+        framed = b"frame-ancestors" in policy and b"frame-ancestors 'none'" not in policy
         left_out = own.keys() | ({b"x-frame-options"} if framed else set())
         headers.extend((name, value) for name, value in _SECURITY if name not in left_out)
         headers.append((b"x-request-id", request_id.encode()))

@@ -526,3 +526,28 @@ def test_on_paper_there_are_words_and_no_forms(stories: dict[tuple[str, str], Fo
     expect(page.locator("#status")).to_be_visible()
     expect(page.locator(".messages .words").first).to_be_visible()
     kept(page, "print")
+
+
+@pytest.mark.parametrize("script", [True, False])
+@pytest.mark.parametrize("lang", list(WORDS))
+def test_files_are_added_with_and_without_script(desk: Desk, opened: Open, lang: str, script: bool) -> None:
+    mine = desk.take(lang)
+    page = opened(mine, lang=lang, width=360, script=script)
+    if not script:
+        page.fill("#token", mine.token)
+        page.click("form#open button")
+    pdf = b"%PDF-1.7\n" + b"1 0 obj << >> endobj\n" * 20 + b"%%EOF\n"
+    page.set_input_files("#file", [{"name": "tool.exe", "mimeType": "application/pdf", "buffer": b"MZ\x90\x00" * 99}])
+    page.click("#add-files button")
+    expect(page.locator("#summary")).to_be_visible()
+    if script:  # which axe is itself
+        assert_accessible(page)
+    assert_fits(page)
+    kept(page, f"files-refused-{lang}-{script}")
+    page.set_input_files("#file", [{"name": "收據.pdf", "mimeType": "application/pdf", "buffer": pdf}])
+    page.click("#add-files button")
+    expect(page.locator(".files")).to_contain_text("收據.pdf")
+    if script:  # which axe is itself
+        assert_accessible(page)
+    assert_fits(page)
+    kept(page, f"files-added-{lang}-{script}")

@@ -28,7 +28,7 @@ Uploader = Annotated[Principal, Depends(allow(*WRITERS))]
 Handler = Annotated[Principal, Depends(allow(*_STAFF))]
 Reader = Annotated[Principal, Depends(allow(*_STAFF, Role.AUDITOR))]
 _CONTENT = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
-_BINARY = {"requestBody": {"required": True, "content": _CONTENT}}
+BINARY = {"requestBody": {"required": True, "content": _CONTENT}}
 FileName = Annotated[
     str, Header(max_length=1000, description="Percent-encoded UTF-8", examples=["bill%20%E6%94%B6.pdf"])
 ]
@@ -39,7 +39,7 @@ FileName = Annotated[
     status_code=201,
     response_model=UploadOut,
     responses=documented(FileRefused, TooLarge),
-    openapi_extra=_BINARY,
+    openapi_extra=BINARY,
 )
 async def upload(request: Request, principal: Uploader, x_file_name: FileName = "file") -> dict[str, Any]:
     """Take a file as it is, of any size up to the limit, for a complaint that is sent afterwards. What is in it must be

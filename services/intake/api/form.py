@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from fastapi import Depends, Header, Request, Response
 
-from services.intake.api.attachment import FileName
+from services.intake.api.attachment import BINARY, FileName
 from services.intake.api.taking import IDEMPOTENCY_KEY, REPLAYED, idempotency_key, take
 from services.intake.domain.attachment import FileRefused, TicketUnknown
 from services.intake.domain.complaint import IdempotencyKeyInvalid, IdempotencyKeyReused
@@ -50,7 +50,6 @@ router = Router(prefix="/v1", tags=["form"])
 UPLOADS = "/v1/form/uploads"
 Admin = Annotated[Principal, Depends(allow(Role.ADMIN))]
 SessionHeader = Annotated[str, Header(max_length=8000, description="What `POST /v1/form/sessions` gave")]
-_CONTENT = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 
 
 def own_origin(request: Request) -> str:
@@ -155,7 +154,7 @@ async def begin(body: SessionIn, request: Request, tx: Reading, clock: ClockDep)
     status_code=201,
     response_model=UploadOut,
     responses=documented(FileRefused, TooLarge, SessionEnded, OriginNotAllowed),
-    openapi_extra={"requestBody": {"required": True, "content": _CONTENT}},
+    openapi_extra=BINARY,
     dependencies=_OPEN,
 )
 async def upload(

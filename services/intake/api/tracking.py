@@ -1,16 +1,20 @@
 """The complainant's side of a complaint, opened by reference and token; and staff's side of the correspondence."""
 
 from typing import Annotated, Any
+from urllib.parse import unquote
 
 from fastapi import APIRouter, Depends, Header, Query, Request
 
+from services.intake.api.attachment import BINARY, FileName
 from services.intake.api.complaint import PERSONAL
 from services.intake.api.taking import actor, idempotency_key
+from services.intake.domain.attachment import FileRefused
 from services.intake.domain.complaint import Erased, IdempotencyKeyInvalid, IdempotencyKeyReused
 from services.intake.domain.voice import AlreadyDisputed, NotDisputable, NotRateable, NotWithdrawable
 from services.intake.schemas.tracking import (
     DisputeIn,
     DisputeOut,
+    FilesOut,
     MessageIn,
     MessageOut,
     MessagePage,
@@ -22,12 +26,14 @@ from services.intake.schemas.tracking import (
     WithdrawalOut,
 )
 from services.intake.usecases import complaint as complaints
-from services.intake.usecases import correspondence
+from services.intake.usecases import correspondence, evidence
 from services.intake.usecases import voice as usecases
+from services.intake.usecases.attachment import Files
 from services.intake.usecases.complaint import Desk
+from services.intake.usecases.evidence import TooManyFiles
 from services.intake.usecases.voice import Rated
 from shared.clock import Clock, rfc3339
-from shared.errors import NotFound
+from shared.errors import NotFound, TooLarge
 from shared.security.principal import Principal, Role
 from shared.web.access import allow, public
 from shared.web.app import ClockDep, Reading, Tx
@@ -74,7 +80,9 @@ async def seen(request: Request, tx: Reading, reference: str, token: str, clock:
     found = await usecases.track(tx, state.desk, reference, token)
     settings = state.settings
     default: str = settings.default_jurisdiction
-    return await usecases.view(tx, state.desk, found, default, now=clock(), zone=settings.zone)
+    return await usecases.view(
+        tx, state.desk, state.files, found, default, now=clock(), zone=settings.zone, public_url=state.public_url
+    )
 
 
 @router.post(
@@ -94,6 +102,29 @@ async def write(
         tx, _desk(request), reference, token, body.text, subject=body.subject, key=key, now=clock()
     )
     return correspondence.view(message) | body.model_dump()
+
+
+@router.post(
+    "/track/{reference}/files",
+    status_code=201,
+    response_model=FilesOut,
+    responses=documented(NotFound, FileRefused, TooManyFiles, TooLarge),
+    openapi_extra=BINARY,
+    **_ANYBODY,
+)
+async def add_file(
+    reference: str, request: Request, clock: ClockDep, token: Token = "", x_file_name: FileName = "file"
+) -> dict[str, Any]:
+    """Add a file, as it is; the complainant's own files. Added before, it is not added twice."""
+    state = request.app.state
+    async with state.db.reading() as tx:  # nobody else's bytes are taken in
+        await state.desk.track(tx, reference, token)
+    media_type = request.headers.get("content-type", "")
+    files: Files = state.files
+    one = await files.upload(request.stream(), unquote(x_file_name), media_type, evidence.OWN)
+    async with state.db.transaction() as tx:
+        rows = await evidence.add(tx, state.desk, files, reference, token, [one], now=clock())
+        return {"items": [usecases.file_view(files, row, public_url=state.public_url) for row in rows]}
 
 
 @router.post(

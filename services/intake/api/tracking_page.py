@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from services.intake.api import multipart
 from services.intake.api.tracking_words import (
     ALREADY_DISPUTED,
     CANNOT_DISPUTE,
@@ -25,13 +26,18 @@ from services.intake.api.tracking_words import (
     DONE,
     ENDED,
     FIELDS,
+    FILE_REFUSED,
+    FILE_TOO_LARGE,
+    NO_FILE,
     SENT_DIFFERENTLY,
+    TOO_MANY_FILES,
     UNKNOWN,
     deadlines,
     field_error,
     files,
     situation,
 )
+from services.intake.domain.attachment import FileRefused
 from services.intake.domain.complaint import IdempotencyKeyReused
 from services.intake.domain.voice import (
     MESSAGE_LIMIT,
@@ -43,9 +49,11 @@ from services.intake.domain.voice import (
     may,
 )
 from services.intake.schemas.tracking import DisputeIn, MessageIn, RatingIn, WithdrawalIn
+from services.intake.usecases import evidence
 from services.intake.usecases import voice as usecases
+from services.intake.usecases.attachment import Files, Upload
 from services.intake.usecases.voice import Rated, Tracked
-from shared.errors import Conflict, Forbidden, NotFound, Refused
+from shared.errors import Conflict, Forbidden, NotFound, Refused, TooLarge
 from shared.i18n import Translator
 from shared.ids import normalise_reference
 from shared.web.access import public
@@ -151,6 +159,41 @@ async def write(reference: str, request: Request, tx: Tx, clock: ClockDep, text:
         return "message"
 
     return await _try(request, tx, reference, do, {"text": text}, form="message")
+
+
+@router.post("/track/{reference}/files")
+async def add_files(reference: str, request: Request, clock: ClockDep) -> Response:
+    """Add files, kept as they come; what is wrong with one is said, and then none is added."""
+    state = request.app.state
+    token = request.cookies.get(COOKIE, "")
+    files: Files = state.files
+    uploads: list[Upload] = []
+    why = ""
+    try:
+        async with state.db.reading() as tx:
+            await state.desk.track(tx, reference, token)
+        form = multipart.Form(request.headers.get("content-type", ""), request.stream())
+        while (part := await form.part()) is not None:
+            if part.name != "file" or part.file_name == "file":
+                continue  # browsers send a nameless one where none was chosen
+            if len(uploads) == evidence.AT_ONCE:
+                raise evidence.TooManyFiles
+            uploads.append(await files.upload(part, part.file_name, part.media_type, evidence.OWN))
+        if uploads:
+            async with state.db.transaction() as tx:
+                await evidence.add(tx, state.desk, files, reference, token, uploads, now=clock())
+            return _go(request, reference, query="done=files")
+        why = NO_FILE
+    except NotFound:
+        return _ask(request, 404, reference=reference, failed=ENDED)
+    except (FileRefused, multipart.FormMalformed):
+        why = FILE_REFUSED
+    except evidence.TooManyFiles:
+        why = TOO_MANY_FILES
+    except TooLarge:
+        why = FILE_TOO_LARGE
+    async with state.db.reading() as tx:
+        return await _again(request, tx, reference, token, {}, form="files", status=422, refused=why)
 
 
 @router.post("/track/{reference}/rate")
@@ -264,7 +307,9 @@ async def _page(
     state = request.app.state
     now, zone = state.clock(), state.settings.zone
     default: str = state.settings.default_jurisdiction
-    view = await usecases.view(tx, state.desk, tracked, default, now=now, zone=zone)
+    view = await usecases.view(
+        tx, state.desk, state.files, tracked, default, now=now, zone=zone, public_url=state.public_url
+    )
     t = translator(request)
     typed = dict.fromkeys(FIELDS, "") | dict(given or {})
     rating = view["rating"]
@@ -287,6 +332,7 @@ async def _page(
         names={name: t.gettext(FIELDS[name]) for name in FIELDS},
         key=secrets.token_hex(16),
         message_limit=MESSAGE_LIMIT,
+        file_megabytes=state.settings.form_file_max // 1_000_000,
         remark_limit=REMARK_LIMIT,
         done=done,
         form=form,

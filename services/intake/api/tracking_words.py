@@ -23,8 +23,13 @@ CANNOT_RATE = mark("You can rate how we dealt with your complaint once we have a
 CANNOT_DISPUTE = mark("There is no outcome yet that you could object to.")
 ALREADY_DISPUTED = mark("You have already objected to this outcome. Send us what you want to add as a message.")
 SENT_DIFFERENTLY = mark("This message was sent before with other words. It was not changed; send a new one.")
+NO_FILE = mark("Choose a file first.")
+FILE_REFUSED = mark("We cannot take this kind of file. None was added.")
+FILE_TOO_LARGE = mark("A file is too large. None was added.")
+TOO_MANY_FILES = mark("These are too many files: at most ten at once, and fifty in all. None was added.")
 
 DONE = {
+    "files": mark("Your files have been added. We have them."),
     "message": mark("Your message has been sent. We have it."),
     "rated": mark("Thank you. Your rating has been kept."),
     "withdrawn": mark("Your complaint is withdrawn."),
@@ -180,6 +185,8 @@ def files(found: Sequence[Mapping[str, Any]], t: Translator) -> list[dict[str, s
             "kind": (guess_extension(one["media_type"]) or "." + one["media_type"]).removeprefix(".").upper(),
             "size": t.gettext("{n} kB", n=t.number(max(1, round(one["size"] / 1000)))),
             "state": t.gettext(_FILE_STATES[one["state"]]),
+            "name": one["name"] or "",
+            "url": one["url"] or "",
         }
         for one in found
         if one["state"] in _FILE_STATES

@@ -113,13 +113,20 @@ class RightOut(BaseModel):
 
 class FileOut(BaseModel):
     """A file that came with the complaint. `size` in bytes; `state`: quarantined (not looked at yet), clean, infected
-    or refused (not taken), erased."""
+    or refused (not taken), erased. `name` and, once it is clean, a `url` that soon ends: of the complainant's own files
+    alone."""
 
     id: str
     at: AwareDatetime
     media_type: str
     size: int
     state: str
+    name: str | None
+    url: str | None
+
+
+class FilesOut(BaseModel):
+    items: list[FileOut]
 
 
 class TrackedOut(BaseModel):

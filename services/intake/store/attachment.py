@@ -56,6 +56,11 @@ async def digests(tx: AsyncSession, ticket_keys: Collection[str]) -> dict[str, s
     return {row.ticket_key: row.sha256 for row in await tx.execute(query)}
 
 
+async def belong(tx: AsyncSession, ids: Collection[str], message_id: str) -> None:
+    """These files came with that message."""
+    await tx.execute(update(_table).where(_table.c.id.in_(ids)).values(message_id=message_id))
+
+
 async def in_state(tx: AsyncSession, state: str, limit: int) -> Sequence[Attachment]:
     """The oldest in `state`."""
     query = select(Attachment).where(_table.c.state == state).order_by(_table.c.id).limit(limit)

@@ -16,7 +16,8 @@ from services.intake.store import attachment
 from services.intake.store import complaint as complaints
 from services.intake.store import correspondence as messages
 from services.intake.store import voice as store
-from services.intake.usecases import correspondence, rights
+from services.intake.usecases import correspondence, evidence, rights
+from services.intake.usecases.attachment import Files
 from services.intake.usecases.complaint import Desk
 from shared import audit, outbox
 from shared.clock import rfc3339
@@ -193,10 +194,29 @@ def rated_view(desk: Desk, complaint: complaints.Complaint, rating: store.Rating
     return Rated(rating.overall, rating.staff, rating.product, rating.handling, comment)
 
 
+def file_view(files: Files, row: attachment.Attachment, *, public_url: str) -> dict[str, Any]:
+    """A file as its complainant sees it: name and link only of their own."""
+    found = {"id": row.id, "at": rfc3339(row.created_at), "media_type": row.media_type, "size": row.size}
+    found |= {"state": row.state, "name": None, "url": None}
+    if evidence.is_own(row):
+        found |= {
+            name: value for name, value in files.view(row, public_url=public_url).items() if name in ("name", "url")
+        }
+    return found
+
+
 async def view(
-    tx: AsyncSession, desk: Desk, tracked: Tracked, default: str, *, now: datetime, zone: ZoneInfo
+    tx: AsyncSession,
+    desk: Desk,
+    files: Files,
+    tracked: Tracked,
+    default: str,
+    *,
+    now: datetime,
+    zone: ZoneInfo,
+    public_url: str,
 ) -> dict[str, Any]:
-    """All that a complainant may see of a complaint. Raises Erased."""
+    """All that a complainant may see of a complaint; the names of their own files, and links to them. Raises Erased."""
     complaint, standing, withdrawal = tracked.complaint, tracked.standing, tracked.withdrawal
     key = desk.data_key(complaint)
     words = [
@@ -213,8 +233,7 @@ async def view(
         "may": list(domain.may(standing)),
         "messages": [{k: v for k, v in word.items() if k != "facts"} for word in words],
         "attachments": [
-            {"id": a.id, "at": rfc3339(a.created_at), "media_type": a.media_type, "size": a.size, "state": a.state}
-            for a in await attachment.of_complaint(tx, complaint.id)
+            file_view(files, one, public_url=public_url) for one in await attachment.of_complaint(tx, complaint.id)
         ],
         "rating": _rating(rated_view(desk, complaint, rating), rating) if rating else None,
         "disputes": [
