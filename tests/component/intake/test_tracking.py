@@ -291,7 +291,7 @@ async def test_files_are_listed_with_what_became_of_them(desk: Any, visitor: "Vi
                 Attachment(
                     id=uuid7(),
                     complaint_id=visitor.mine.id,
-                    uploaded_by="complainant",
+                    uploaded_by="officer-1",
                     media_type="application/pdf",
                     size=1200 * (n + 1),
                     sha256="0" * 64,
@@ -305,7 +305,7 @@ async def test_files_are_listed_with_what_became_of_them(desk: Any, visitor: "Vi
     seen = (await visitor.mine.look())["attachments"]
     assert [(f["state"], f["media_type"]) for f in seen] == [(state, "application/pdf") for state in states]
     await visitor.enter()
-    found = re.findall(r"<li><span>(.*?)</span> <span class=\"soft\">(.*?)</span></li>", await visitor.page())
+    found = re.findall(r"<li> <span>(.*?)</span> <span class=\"soft\">(.*?)</span></li>", await visitor.page())
     assert found == [
         ("PDF, 1 kB", "is being checked"),
         ("PDF, 2 kB", "received"),
