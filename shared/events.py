@@ -184,13 +184,19 @@ class ComplaintNotified(Event):
 
 @published("routing", "complaint.classified")
 class ComplaintClassified(Event):
-    """What kind of complaint it is, and why. `rules` are the ids of the rules that spoke; `confidence` is 0 to 1."""
+    """What kind of complaint it is, and why; a later one replaces an earlier one. `rules` are the ids of the rules that
+    spoke; `confidence` is 0 to 1; `decided_by` says whose word the category is, `model` the version of a model that
+    spoke; `further` are other types that the complaint is about too."""
 
     category: str = Field(description="The programme's type: service_quality, product, channel, fees, ...")
     severity: Severity
     rules: tuple[str, ...] = ()
     confidence: float = Field(ge=0, le=1)
     language: str | None = None
+    product: str | None = None
+    further: tuple[str, ...] = ()
+    decided_by: Literal["rules", "model", "person"] = "rules"
+    model: str | None = None
     classified_at: AwareDatetime
 
 
@@ -209,6 +215,115 @@ class ComplaintAssigned(Event):
 
     assignee: str
     assigned_at: AwareDatetime
+
+
+@published("routing", "complaint.transferred")
+class ComplaintTransferred(Event):
+    """Another department takes charge. `reason` is redacted."""
+
+    erasable = ("reason",)
+
+    from_department: str
+    department: str
+    reason: str
+    transferred_at: AwareDatetime
+
+
+@published("routing", "complaint.noted")
+class ComplaintNoted(Event):
+    """Staff kept a note, whose words stay in routing."""
+
+    note_id: str
+    noted_at: AwareDatetime
+
+
+@published("routing", "complaint.consulted")
+class ComplaintConsulted(Event):
+    """Another department was asked for advice beside the work, or gave it."""
+
+    consult_id: str
+    department: str
+    state: Literal["asked", "answered"]
+    consulted_at: AwareDatetime
+
+
+@published("routing", "complaint.information_received")
+class ComplaintInformationReceived(Event):
+    """What the complainant was asked for is there; the work goes on."""
+
+    received_at: AwareDatetime
+
+
+@published("routing", "complaint.outcome_proposed")
+class ComplaintOutcomeProposed(Event):
+    """An officer proposes how to decide. `needs` says why a second person must agree (outcome, severity, amount); empty
+    where none must, and the proposal stands."""
+
+    outcome: Outcome
+    root_cause: str
+    redress_amount: Money | None = None
+    redress_currency: str | None = None
+    needs: tuple[str, ...] = ()
+    proposed_by: str
+    proposed_at: AwareDatetime
+
+
+@published("routing", "complaint.outcome_reviewed")
+class ComplaintOutcomeReviewed(Event):
+    """A second person has looked at a proposal and agrees, or sends it back. `reason` is redacted."""
+
+    erasable = ("reason",)
+
+    approved: bool
+    reviewed_by: str
+    reason: str | None = None
+    reviewed_at: AwareDatetime
+
+
+@published("routing", "complaint.delivered")
+class ComplaintDelivered(Event):
+    """The final response reached the complainant. `rights_told`: it names their right to go further."""
+
+    via: str
+    rights_told: bool
+    delivered_at: AwareDatetime
+
+
+@published("routing", "complaint.reopened")
+class ComplaintReopened(Event):
+    """The work goes on; what was decided is open again. `reason` is redacted."""
+
+    erasable = ("reason",)
+
+    reason: str
+    reopened_at: AwareDatetime
+
+
+@published("routing", "complaint.review_opened")
+class ComplaintReviewOpened(Event):
+    """The complaint office looks at a decided complaint again: somebody's word, or the complainant's dispute."""
+
+    cause: Literal["staff", "dispute"]
+    opened_at: AwareDatetime
+
+
+@published("routing", "incident.declared")
+class IncidentDeclared(Event):
+    """Complaints are handled together under one plan. `complaint_id` is here the incident's own id."""
+
+    title: str
+    department: str
+    cause: Literal["supervisor", "rule", "surge"]
+    complaints: int
+    declared_at: AwareDatetime
+
+
+@published("routing", "incident.closed")
+class IncidentClosed(Event):
+    """An incident is over. `complaint_id` is here the incident's own id."""
+
+    complaints: int
+    closed_at: AwareDatetime
 
 
 @published("routing", "complaint.acknowledged")

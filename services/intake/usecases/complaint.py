@@ -18,7 +18,7 @@ from services.intake.domain.complaint import (
     IdempotencyKeyReused,
     Submission,
 )
-from services.intake.redaction import NOBODY, Personal, redact
+from shared.redaction import NOBODY, Personal, redact
 from services.intake.store import complaint as store
 from shared import audit, outbox
 from shared.clock import rfc3339

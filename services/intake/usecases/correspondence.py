@@ -7,7 +7,7 @@ import orjson
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.intake.domain.complaint import IdempotencyKeyReused
-from services.intake.redaction import Personal, redact
+from shared.redaction import Personal, redact
 from services.intake.store import complaint as complaints
 from services.intake.store import correspondence as store
 from services.intake.usecases.complaint import Desk, read

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.intake.domain import voice as domain
 from services.intake.domain.voice import Applying, Standing
-from services.intake.redaction import Personal, redact
+from shared.redaction import Personal, redact
 from services.intake.store import attachment
 from services.intake.store import complaint as complaints
 from services.intake.store import correspondence as messages

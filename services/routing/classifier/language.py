@@ -3,14 +3,14 @@
 import re
 import unicodedata
 
-from services.routing.classifier.characters import SIMPLIFIED, SIMPLIFIED_ONLY, TRADITIONAL_ONLY
+from services.routing.classifier.characters import FOLD, SIMPLIFIED_ONLY, TRADITIONAL_ONLY
 
 LANGUAGES = ("zh-Hant", "zh-Hans", "en")
 
 _IDEOGRAPH = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 _LATIN_WORD = re.compile(r"[A-Za-z]{2,}")
 _GAP = re.compile(r"(?<=[\u3400-\u9fff])\s+(?=[\u3400-\u9fff])")
-_FOLD = str.maketrans({**SIMPLIFIED, "’": "'", "‘": "'"})
+_FOLD = str.maketrans({**FOLD, "’": "'", "‘": "'"})
 
 
 def detect(text: str, *, undecided: str = "zh-Hant") -> str | None:

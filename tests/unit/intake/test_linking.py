@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from services.intake.domain import linking
 from services.intake.domain.linking import DifferentPersons, LinkDecided, Person, Trait
 from services.intake.domain.sketch import Sketch, similarity, sketch
-from services.intake.redaction import redact
+from shared.redaction import redact
 from tests.unit.intake.generated_matters import KINDS, Told, tell
 
 KEY = bytes(range(16))

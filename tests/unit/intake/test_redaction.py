@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from services.intake.redaction import Personal, luhn, redact
+from shared.redaction import Personal, luhn, redact
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from services.intake.redaction import Personal, redact
+from shared.redaction import Personal, redact
 from tests.unit.intake.generated_identifiers import KINDS, ORDINARY, Sample, identifiers, ordinary
 
 COUNT = 2000

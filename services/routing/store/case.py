@@ -1,32 +1,22 @@
-"""Routing's tables and queries. Never commits."""
+"""Cases: their table and queries."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Column, Index, MetaData, Numeric, Text, select
+from sqlalchemy import Column, Index, Numeric, Text, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from shared.db import SystemTables, UtcDateTime
-
-metadata = MetaData()
-tables = SystemTables(metadata)
-
-
-class Base(SQLModel):
-    metadata = metadata
-
-
-def _time(*, nullable: bool = True) -> Any:
-    return Field(default=None, sa_column=Column(UtcDateTime, nullable=nullable))
+from services.routing.store.base import Base, time
 
 
 class ComplaintCase(Base, table=True):
     """One case for each complaint. `version` rises with each change and is the case's ETag.
 
-    `narrative` is the redacted one of the event. `sort_key` orders lists: receipt, then id.
+    `narrative` is the redacted one of the event. `sort_key` orders lists: receipt, then id. `decided_by` says whether
+    rules, a model (`model`: its version) or a person named the category; `proposed`, `about` and `explanation` are JSON.
     """
 
     __tablename__ = "complaint_case"
@@ -35,7 +25,7 @@ class ComplaintCase(Base, table=True):
     version: int
     reference: str = Field(max_length=20)
     channel: str = Field(max_length=20)
-    received_at: datetime = _time(nullable=False)
+    received_at: datetime = time(nullable=False)
     sort_key: str = Field(max_length=70)
     state: str = Field(max_length=20)
     department: str = Field(max_length=40)
@@ -53,12 +43,12 @@ class ComplaintCase(Base, table=True):
     desired_outcome: str | None = Field(default=None, sa_column=Column(Text))
     imported: bool = False
     assignee: str | None = Field(default=None, max_length=100)
-    assigned_at: datetime | None = _time()
-    acknowledged_at: datetime | None = _time()
-    holding_response_at: datetime | None = _time()
-    final_response_at: datetime | None = _time()
-    resolved_at: datetime | None = _time()
-    closed_at: datetime | None = _time()
+    assigned_at: datetime | None = time()
+    acknowledged_at: datetime | None = time()
+    holding_response_at: datetime | None = time()
+    final_response_at: datetime | None = time()
+    resolved_at: datetime | None = time()
+    closed_at: datetime | None = time()
     outcome: str | None = Field(default=None, max_length=20)
     root_cause: str | None = Field(default=None, max_length=40)
     redress_value: Decimal | None = Field(default=None, sa_column=Column(Numeric(18, 4)))
@@ -66,6 +56,25 @@ class ComplaintCase(Base, table=True):
     no_redress_reason: str | None = Field(default=None, max_length=40)
     escalation_level: int = 0
     escalation_role: str | None = Field(default=None, max_length=20)
+    decided_by: str = Field(default="rules", max_length=10)
+    model: str | None = Field(default=None, max_length=80)
+    explanation: str = Field(default="{}", sa_column=Column(Text, nullable=False))
+    customer_ref: str | None = Field(default=None, max_length=80)
+    vulnerable: bool = False
+    about: str = Field(default="[]", sa_column=Column(Text, nullable=False))
+    waiting_since: datetime | None = time()
+    proposed: str | None = Field(default=None, sa_column=Column(Text))
+    proposed_by: str | None = Field(default=None, max_length=100)
+    proposed_at: datetime | None = time()
+    approved_by: str | None = Field(default=None, max_length=100)
+    approved_at: datetime | None = time()
+    delivered_via: str | None = Field(default=None, max_length=20)
+    delivered_at: datetime | None = time()
+    rights_told: bool = False
+    reopened: int = 0
+    withdrawn_at: datetime | None = time()
+    disputed_at: datetime | None = time()
+    incident_id: str | None = Field(default=None, max_length=36)
 
 
 Row = dict[str, Any]
@@ -75,6 +84,8 @@ table: Any = ComplaintCase.__table__  # type: ignore[attr-defined]
 Index("complaint_case_list", table.c.sort_key)
 Index("complaint_case_queue", table.c.department, table.c.state, table.c.sort_key)
 Index("complaint_case_assignee", table.c.assignee, table.c.sort_key)
+Index("complaint_case_customer", table.c.customer_ref)
+Index("complaint_case_incident", table.c.incident_id)
 
 
 class EarlyEscalation(Base, table=True):
@@ -129,3 +140,24 @@ async def page(
     if after is not None:
         query = query.where(table.c.sort_key < after)
     return (await tx.scalars(query.order_by(table.c.sort_key.desc()).limit(limit))).all()
+
+
+async def loads(tx: AsyncSession, officers: Collection[str]) -> dict[str, int]:
+    """Officer -> how many cases they work on that are not closed."""
+    query = (
+        select(table.c.assignee, func.count())
+        .where(table.c.assignee.in_(officers), table.c.state.not_in(("closed", "resolved")))
+        .group_by(table.c.assignee)
+    )
+    found = {str(officer): int(n) for officer, n in (await tx.execute(query)).all()}
+    return {officer: found.get(officer, 0) for officer in officers}
+
+
+async def earlier(tx: AsyncSession, refs: Collection[str], since: datetime) -> dict[str, int]:
+    """Person (`customer_ref`) -> how many complaints of theirs came in since then."""
+    query = (
+        select(table.c.customer_ref, func.count())
+        .where(table.c.customer_ref.in_(refs), table.c.received_at >= since)
+        .group_by(table.c.customer_ref)
+    )
+    return {str(ref): int(n) for ref, n in (await tx.execute(query)).all()}
