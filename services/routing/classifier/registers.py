@@ -5,6 +5,7 @@ and the entry that is wrong before anything starts.
 """
 
 import tomllib
+from collections.abc import Iterable, Set
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -23,11 +24,13 @@ class BadRegister(ValueError):
     """A register cannot be used. The text names the file and the entry."""
 
 
-class _Entry(BaseModel):
+class Entry(BaseModel):
+    """What stands in a register: frozen, and nothing in it that nobody reads."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Labels(_Entry):
+class Labels(Entry):
     """What people see, in every language of the desk."""
 
     zh_hant: str = Field(alias="zh-Hant", min_length=1)
@@ -35,14 +38,14 @@ class Labels(_Entry):
     en: str = Field(min_length=1)
 
 
-class Term(_Entry):
+class Term(Entry):
     """A code of the taxonomy (a category, a root cause, a reason for no redress) and its labels."""
 
     code: Code
     labels: Labels
 
 
-class Taxonomy(_Entry):
+class Taxonomy(Entry):
     """Categories in their order of precedence: of two with equal weight the earlier one wins."""
 
     category: tuple[Term, ...]
@@ -50,12 +53,12 @@ class Taxonomy(_Entry):
     no_redress: tuple[Term, ...]
 
 
-class Department(_Entry):
+class Department(Entry):
     code: Code
     labels: Labels
 
 
-class Product(_Entry):
+class Product(Entry):
     """`aliases` are what channels and imports call it; `keywords` find it in a text."""
 
     code: Code
@@ -64,7 +67,7 @@ class Product(_Entry):
     keywords: Keywords
 
 
-class Rule(_Entry):
+class Rule(Entry):
     """Speaks when one of its keywords occurs (or the complaint came by one of `channels`).
 
     It may carry weight for a `category`, demand a `severity`, both, or neither (then it only helps a route to choose).
@@ -90,7 +93,7 @@ class Rule(_Entry):
         return self
 
 
-class Rules(_Entry):
+class Rules(Entry):
     """`doubt` is the weight that speaks for no category in particular: the larger, the more a rule must bring."""
 
     version: str = Field(min_length=1, max_length=40)
@@ -98,7 +101,7 @@ class Rules(_Entry):
     rule: tuple[Rule, ...]
 
 
-class Route(_Entry):
+class Route(Entry):
     """Fits when every condition that it names holds; `rules` holds when one of them has spoken."""
 
     id: Annotated[str, Field(pattern=r"^R[0-9]{2,3}$")]
@@ -115,14 +118,14 @@ class Route(_Entry):
         return self
 
 
-class Routes(_Entry):
+class Routes(Entry):
     """Tried in order; `fallback` takes what fits none, so that no complaint is without an owner."""
 
     fallback: Code
     route: tuple[Route, ...]
 
 
-class Registers(_Entry):
+class Registers(Entry):
     """All registers, checked against one another."""
 
     taxonomy: Taxonomy
@@ -138,25 +141,26 @@ Model = TypeVar("Model", bound=BaseModel)
 def read(folder: Path) -> Registers:
     """The registers in `folder`. Raises BadRegister."""
     found = Registers(
-        taxonomy=_parse(folder / "taxonomy.toml", Taxonomy),
-        departments=_parse(folder / "departments.toml", _Departments).department,
-        products=_parse(folder / "products.toml", _Products).product,
-        rules=_parse(folder / "rules.toml", Rules),
-        routes=_parse(folder / "routes.toml", Routes),
+        taxonomy=parse(folder / "taxonomy.toml", Taxonomy),
+        departments=parse(folder / "departments.toml", _Departments).department,
+        products=parse(folder / "products.toml", _Products).product,
+        rules=parse(folder / "rules.toml", Rules),
+        routes=parse(folder / "routes.toml", Routes),
     )
     _check(found)
     return found
 
 
-class _Departments(_Entry):
+class _Departments(Entry):
     department: Annotated[tuple[Department, ...], Field(min_length=1)]
 
 
-class _Products(_Entry):
+class _Products(Entry):
     product: tuple[Product, ...]
 
 
-def _parse(path: Path, model: type[Model]) -> Model:
+def parse(path: Path, model: type[Model]) -> Model:
+    """What `path` holds. Raises BadRegister."""
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -186,11 +190,11 @@ def _place(raw: dict[str, Any], loc: tuple[int | str, ...]) -> str:
 
 
 def _check(found: Registers) -> None:
-    categories = _unique("taxonomy.toml", "category", [t.code for t in found.taxonomy.category])
-    _unique("taxonomy.toml", "root_cause", [t.code for t in found.taxonomy.root_cause])
-    _unique("taxonomy.toml", "no_redress", [t.code for t in found.taxonomy.no_redress])
-    departments = _unique("departments.toml", "department", [d.code for d in found.departments])
-    products = _unique("products.toml", "product", [p.code for p in found.products])
+    categories = unique("taxonomy.toml", "category", [t.code for t in found.taxonomy.category])
+    unique("taxonomy.toml", "root_cause", [t.code for t in found.taxonomy.root_cause])
+    unique("taxonomy.toml", "no_redress", [t.code for t in found.taxonomy.no_redress])
+    departments = unique("departments.toml", "department", [d.code for d in found.departments])
+    products = unique("products.toml", "product", [p.code for p in found.products])
     if "other" not in categories:
         raise BadRegister("taxonomy.toml: category 'other' is missing; it takes what no rule knows")
 
@@ -199,32 +203,34 @@ def _check(found: Registers) -> None:
         where = f"rules.toml: rule '{rule.id}'"
         if rule.id in rules:
             raise BadRegister(f"{where}: there are two of this id")
-        _known(where, "owner", {rule.owner}, departments)
-        _known(where, "category", {rule.category} - {None}, categories)
-        _known(f"{where}: needs a rule that stands before it", "rule", set(rule.needs), rules)
+        known(where, "owner", {rule.owner}, departments)
+        known(where, "category", {rule.category} - {None}, categories)
+        known(f"{where}: needs a rule that stands before it", "rule", set(rule.needs), rules)
         rules.add(rule.id)
 
-    _unique("routes.toml", "route", [r.id for r in found.routes.route])
-    _known("routes.toml: fallback", "department", {found.routes.fallback}, departments)
+    unique("routes.toml", "route", [r.id for r in found.routes.route])
+    known("routes.toml: fallback", "department", {found.routes.fallback}, departments)
     for route in found.routes.route:
         where = f"routes.toml: route '{route.id}'"
-        _known(where, "department", {route.department}, departments)
-        _known(where, "category", route.category, categories)
-        _known(where, "product", route.product, products)
-        _known(where, "rule", route.rules, rules)
+        known(where, "department", {route.department}, departments)
+        known(where, "category", route.category, categories)
+        known(where, "product", route.product, products)
+        known(where, "rule", route.rules, rules)
     used = {id for route in found.routes.route for id in route.rules} | {n for r in found.rules.rule for n in r.needs}
     for rule in found.rules.rule:
         if rule.category is None and rule.severity is None and rule.id not in used:
             raise BadRegister(f"rules.toml: rule '{rule.id}': it decides nothing (no category, severity, route, need)")
 
 
-def _unique(file: str, kind: str, codes: list[str]) -> set[str]:
+def unique(file: str, kind: str, codes: list[str]) -> set[str]:
+    """The codes. Raises BadRegister when one is there twice."""
     twice = sorted({c for c in codes if codes.count(c) > 1})
     if twice:
         raise BadRegister(f"{file}: {kind} '{twice[0]}' is there twice")
     return set(codes)
 
 
-def _known(where: str, kind: str, used: Any, known: set[str]) -> None:
-    if unknown := sorted(set(used) - known):
+def known(where: str, kind: str, used: Iterable[Any], codes: Set[str]) -> None:
+    """Raises BadRegister when one that is used is not among the codes."""
+    if unknown := sorted(set(used) - codes):
         raise BadRegister(f"{where}: unknown {kind} '{unknown[0]}'")
