@@ -194,8 +194,8 @@ class ComplaintClassified(Event):
     confidence: float = Field(ge=0, le=1)
     language: str | None = None
     product: str | None = None
-    further: tuple[str, ...] = ()
-    decided_by: Literal["rules", "model", "person"] = "rules"
+    further: tuple[str, ...] | None = None
+    decided_by: Literal["rules", "model", "person"] | None = None
     model: str | None = None
     classified_at: AwareDatetime
 

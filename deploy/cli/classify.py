@@ -111,3 +111,41 @@ def explain(folder: Folder, text: Annotated[str, typer.Argument(help="A complain
         console.print(f"{head}: " + ", ".join(f"{c} {p:.2f}" for c, p in list(chances.items())[:3]), markup=False)
         for word in model.explain(head, text, winner):
             console.print(f"  {word.weight:+.3f}  {word.text}", markup=False)
+
+
+@app.command()
+def starter(
+    out: Annotated[Path, typer.Option(dir_okay=False, help="The model's file")],
+    texts: Annotated[int, typer.Option(min=600)] = 9000,
+) -> None:
+    """Train the model that the project ships, on texts that it makes up; prints JSON of how it does on others."""
+    from services.routing.classifier import evaluation, training
+    from services.routing.classifier import starter as made_up
+
+    learn = list(made_up.generate(texts, 1))
+    other = list(made_up.generate(texts // 2, 2, part="heldout"))
+    situations = sorted({one.situation for one in other})
+    calibrating = set(situations[::2])  # and the other situations to measure on
+    calibrate = [one for one in other if one.situation in calibrating]
+    check = [one for one in other if one.situation not in calibrating]
+    with console.status(f"Training on {texts:,} made-up texts ..."):
+        model = training.train(
+            *_asked(learn), apart=_asked(calibrate), recipe=training.Recipe(keep=16_000, half=True), name="starter"
+        )
+    out.write_bytes(model.encode())
+    of_product = [one for one in check if one.product is not None]
+    figures = {
+        "type": evaluation.evaluate(model, "type", [one.text for one in check], [one.type for one in check]),
+        "product": evaluation.evaluate(
+            model, "product", [one.text for one in of_product], [str(one.product) for one in of_product]
+        ),
+    }
+    typer.echo(json.dumps({"model": model.version} | {name: found.as_dict() for name, found in figures.items()}))
+
+
+def _asked(texts: Any) -> tuple[list[str], dict[str, list[str | None]]]:
+    """Texts, and their answers to each question."""
+    return [one.text for one in texts], {
+        "type": [one.type for one in texts],
+        "product": [one.product for one in texts],
+    }

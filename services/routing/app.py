@@ -18,9 +18,9 @@ def create_app(settings: RoutingSettings, db: Database, *, clock: Clock = utcnow
         settings=settings,
         db=db,
         clock=clock,
-        routers=[api.router],
+        routers=api.ROUTERS,
     )
-    app.state.rulebook = classifier.load(settings.routing_registers)
+    app.state.current = classifier.Current(settings.routing_registers, classifier.shipped())
     return app
 
 

@@ -1,7 +1,8 @@
 """Routing's background process."""
 
-from services.routing import classifier, consumers, usecases
+from services.routing import classifier, consumers
 from services.routing.settings import RoutingSettings
+from services.routing.usecases import opening
 from shared.bus import Bus
 from shared.clock import Clock, utcnow
 from shared.db import Database
@@ -10,11 +11,12 @@ from shared.worker import Consumes, Timer, Worker
 
 def create_worker(settings: RoutingSettings, db: Database, bus: Bus, *, clock: Clock = utcnow) -> Worker:
     """Opens a case for each complaint; relays routing's events. Raises BadRegister."""
-    handle = consumers.handler(classifier.load(settings.routing_registers), clock)
+    current = classifier.Current(settings.routing_registers, classifier.shipped())
+    handle = consumers.handler(current, clock)
 
     async def catch_up() -> None:
         async with db.transaction() as tx:
-            await usecases.catch_up(tx, now=clock())
+            await opening.catch_up(tx, now=clock())
 
     return Worker(
         db,

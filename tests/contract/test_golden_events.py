@@ -188,6 +188,64 @@ EXPECTED: dict[str, dict[str, Any]] = {
         "reply_by": _at("2026-03-19 15:59:59"),
         "requested_at": _at("2026-03-05 02:17:00"),
     },
+    "complaint.transferred": {
+        "from_department": "cards",
+        "department": "payments",
+        "reason": "the transfer is ours, not [person]'s card",
+        "transferred_at": _at("2026-03-05 02:10:00"),
+    },
+    "complaint.noted": {
+        "note_id": "01930000-0000-7000-8000-0000000000d1",
+        "noted_at": _at("2026-03-05 02:11:00"),
+    },
+    "complaint.consulted": {
+        "consult_id": "01930000-0000-7000-8000-0000000000d2",
+        "department": "legal",
+        "state": "asked",
+        "consulted_at": _at("2026-03-05 02:12:00"),
+    },
+    "complaint.information_received": {
+        "received_at": _at("2026-03-05 02:13:00"),
+    },
+    "complaint.outcome_proposed": {
+        "outcome": "goodwill",
+        "root_cause": "none_found",
+        "redress_amount": Decimal("60.50"),
+        "redress_currency": "HKD",
+        "needs": ("outcome", "severity"),
+        "proposed_by": "staff:7f3a",
+        "proposed_at": _at("2026-03-05 02:14:00"),
+    },
+    "complaint.outcome_reviewed": {
+        "approved": False,
+        "reviewed_by": "staff:91bc",
+        "reason": "look at the fee table again",
+        "reviewed_at": _at("2026-03-05 02:15:00"),
+    },
+    "complaint.delivered": {
+        "via": "post",
+        "rights_told": True,
+        "delivered_at": _at("2026-03-05 02:16:00"),
+    },
+    "complaint.reopened": {
+        "reason": "[person] sent the receipt",
+        "reopened_at": _at("2026-03-05 02:17:00"),
+    },
+    "complaint.review_opened": {
+        "cause": "dispute",
+        "opened_at": _at("2026-03-05 02:18:00"),
+    },
+    "incident.declared": {
+        "title": "Cash machines were down",
+        "department": "complaint_office",
+        "cause": "supervisor",
+        "complaints": 12,
+        "declared_at": _at("2026-03-05 02:19:00"),
+    },
+    "incident.closed": {
+        "complaints": 12,
+        "closed_at": _at("2026-03-05 02:20:00"),
+    },
 }
 NAMES = sorted(EXPECTED)
 

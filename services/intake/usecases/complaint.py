@@ -18,7 +18,6 @@ from services.intake.domain.complaint import (
     IdempotencyKeyReused,
     Submission,
 )
-from shared.redaction import NOBODY, Personal, redact
 from services.intake.store import complaint as store
 from shared import audit, outbox
 from shared.clock import rfc3339
@@ -27,6 +26,7 @@ from shared.db.pending import AuditEntry, OutboxRow
 from shared.errors import NotFound, RedressError
 from shared.events import ComplaintReceived
 from shared.ids import normalise_reference, reference, uuid7
+from shared.redaction import NOBODY, Personal, redact
 from shared.security.crypto import DataKey, MasterKeys
 
 TRACKING = "tracking"

@@ -7,7 +7,6 @@ import orjson
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.intake.domain.complaint import IdempotencyKeyReused
-from shared.redaction import Personal, redact
 from services.intake.store import complaint as complaints
 from services.intake.store import correspondence as store
 from services.intake.usecases.complaint import Desk, read
@@ -16,6 +15,7 @@ from shared.clock import rfc3339
 from shared.errors import NotFound
 from shared.events import ComplaintMessageAdded
 from shared.ids import uuid7
+from shared.redaction import Personal, redact
 
 Direction = Literal["in", "out"]
 Author = Literal["complainant", "representative", "staff", "system"]

@@ -11,7 +11,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.intake.domain import voice as domain
 from services.intake.domain.voice import Applying, Standing
-from shared.redaction import Personal, redact
 from services.intake.store import attachment
 from services.intake.store import complaint as complaints
 from services.intake.store import correspondence as messages
@@ -23,6 +22,7 @@ from shared import audit, outbox
 from shared.clock import rfc3339
 from shared.events import ComplaintDisputed, ComplaintRated, ComplaintWithdrawn
 from shared.ids import uuid7
+from shared.redaction import Personal, redact
 
 ACTOR = "complainant"
 

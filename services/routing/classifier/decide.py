@@ -3,14 +3,30 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
 
 from services.routing.classifier.language import detect, normalise
 from services.routing.classifier.matcher import BadKeyword, Keyword, Matcher, Prepared
-from services.routing.classifier.registers import BadRegister, Keywords, Registers, Route, Rule
+from services.routing.classifier.model import Model, Seen, Word
+from services.routing.classifier.registers import (
+    CONDITIONS,
+    BadRegister,
+    Keywords,
+    Registers,
+    Route,
+    Rule,
+    Signals,
+)
+from services.routing.domain.powers import Powers
 from shared.events import Severity
 
 _GRAVITY: Mapping[Severity, int] = {"low": 0, "normal": 1, "high": 2, "critical": 3}
 _SECOND_WORD = 0.5
+_KNOWN = 0.2  # share of a text's words that a model must have met before to be heard
+TYPE, PRODUCT = "type", "product"
+"""The questions that a model answers."""
+Decider = Literal["rules", "model", "person"]
 _SEPARATORS = re.compile(r"[\s_\-]+")
 
 
@@ -23,10 +39,30 @@ class Spoke:
 
 
 @dataclass(frozen=True, slots=True)
-class Classification:
-    """`confidence`: the winning category's share of all weight, doubt included; 0 where no rule spoke.
+class Facts:
+    """What is known of a complaint beside its text, if anything. `repeats`: complaints of the same person lately, this
+    one among them."""
 
-    `product` is a code of the product register: the one sent if it is known, else the one found in the text.
+    product: str | None = None
+    language: str | None = None
+    channel: str | None = None
+    branch: str | None = None
+    amount: Decimal | None = None
+    currency: str | None = None
+    vulnerable: bool = False
+    repeats: int = 1
+
+
+NOTHING = Facts()
+
+
+@dataclass(frozen=True, slots=True)
+class Classification:
+    """`confidence`: that the category is right, 0 where nothing spoke for it; `decided_by` rules, model or, where a
+    person has to decide, person. `further`: other types that the complaint is about too.
+
+    `product` is a code of the product register: the one sent if it is known, else the one found in the text. `signals`
+    are what made it graver beside its words (amount, repeats, vulnerable). `chances` are the model's.
     """
 
     category: str
@@ -35,6 +71,12 @@ class Classification:
     language: str | None
     product: str | None
     spoke: tuple[Spoke, ...]
+    decided_by: Decider = "rules"
+    further: tuple[str, ...] = ()
+    signals: tuple[str, ...] = ()
+    chances: tuple[tuple[str, float], ...] = ()
+    words: tuple[Word, ...] = ()
+    model: str | None = None
 
     @property
     def rule_ids(self) -> tuple[str, ...]:
@@ -50,51 +92,98 @@ class Routing:
 
 
 class Rulebook:
-    """The registers, compiled once. Immutable: any number of complaints may be decided with one."""
+    """The registers and the model, compiled once. Immutable: any number of complaints may be decided with one."""
 
-    def __init__(self, registers: Registers) -> None:
+    def __init__(self, registers: Registers, model: Model | None = None) -> None:
         """Raises BadRegister for a keyword that cannot be looked for."""
         self.registers = registers
+        self.model = model
         self.departments = {d.code: d for d in registers.departments}
         self.root_causes = frozenset(t.code for t in registers.taxonomy.root_cause)
         self.no_redress_reasons = frozenset(t.code for t in registers.taxonomy.no_redress)
+        self.products = frozenset(p.code for p in registers.products)
         self.version = registers.rules.version
-        self._categories = [t.code for t in registers.taxonomy.category]
+        powers = registers.powers
+        self.powers = Powers(powers.outcomes, powers.severities, powers.alone, powers.supervisor)
+        self.categories = tuple(t.code for t in registers.taxonomy.category)
         self._rules = _compile("rules.toml: rule", [(r.id, r.keywords) for r in registers.rules.rule])
         self._products = _compile("products.toml: product", [(p.code, p.keywords) for p in registers.products])
         self._aliases = {_plain(name): p.code for p in registers.products for name in (p.code, *p.aliases)}
 
-    def classify(
-        self, text: str, *, product: str | None = None, language: str | None = None, channel: str | None = None
-    ) -> Classification:
-        """The classification of a complaint. `product` and `language` are what was sent with it, if anything."""
-        language = language or detect(text)
+    def with_model(self, model: Model | None) -> "Rulebook":
+        """The same registers with another model."""
+        return Rulebook(self.registers, model)
+
+    def classify(self, text: str, facts: Facts = NOTHING, *, explain: bool = False) -> Classification:
+        """The classification of a complaint. `explain`: say also which words weighed how much with the model."""
+        book = self.registers.rules
+        language = facts.language or detect(text)
         prepared = Prepared(text)
-        spoke = self._speak(self._rules.find(prepared, language=language), channel)
-        weights = dict.fromkeys(self._categories, 0.0)
+        spoke = self._speak(self._rules.find(prepared, language=language), facts.channel)
+        shares = self._shares(spoke)
+        seen = self.model.see(text) if self.model else None
+        chances = self._chances(TYPE, seen)
+        by_rules = max(self.categories, key=shares.__getitem__) if any(shares.values()) else "other"
+        by_model = next(iter(chances), by_rules)
+        decider: Decider = "rules"
+        category, confidence = by_rules, shares[by_rules]
+        if by_model == by_rules and chances:
+            confidence = 1 - (1 - shares[by_rules]) * (1 - chances[by_model])
+        elif chances.get(by_model, 0) >= max(book.trusted, confidence) and confidence < book.settled:
+            category, confidence, decider = by_model, chances[by_model], "model"
+        if confidence < book.triage:
+            decider = "person"
+        said = {c for c in self.categories if max(shares[c], chances.get(c, 0)) >= book.further}
+        signals = _signals(facts, book.signals)
+        grave: list[Severity] = [s.rule.severity for s in spoke if s.rule.severity is not None]
+        if signals:
+            grave.append("high")
+        return Classification(
+            category=category,
+            severity=max(grave, key=_GRAVITY.__getitem__, default="normal"),
+            confidence=round(confidence, 3),
+            language=language,
+            product=self._product(prepared, facts.product, seen),
+            spoke=spoke,
+            decided_by=decider,
+            further=tuple(c for c in self.categories if c in said - {category}),
+            signals=signals,
+            chances=tuple((c, round(p, 3)) for c, p in chances.items()),
+            words=self.model.explain(TYPE, text, category) if explain and self.model and chances else (),
+            model=self.model.version if self.model and chances else None,
+        )
+
+    def route(self, found: Classification, facts: Facts = NOTHING) -> Routing:
+        """The one department that takes charge of a complaint so classified."""
+        known = {
+            "category": found.category,
+            "product": found.product,
+            "channel": facts.channel,
+            "branch": facts.branch,
+            "severity": found.severity,
+            "language": found.language,
+        }
+        ids = frozenset(found.rule_ids)
+        for route in self.registers.routes.route:
+            if _fits(route, known, ids):
+                return Routing(route.department, _reason(route, known, ids))
+        said = f"category={found.category}, product={found.product or 'unknown'}"
+        return Routing(self.registers.routes.fallback, f"fallback: no route for {said}")
+
+    def _shares(self, spoke: Sequence[Spoke]) -> dict[str, float]:
+        """Category -> its share of all weight, doubt included."""
+        weights = dict.fromkeys(self.categories, 0.0)
         for one in spoke:
             if one.rule.category is not None:
                 weights[one.rule.category] += one.rule.weight * (1 + _SECOND_WORD * (len(one.words) > 1))
-        total = sum(weights.values())
-        winner = max(self._categories, key=weights.__getitem__) if total else "other"
-        grave = [s.rule.severity for s in spoke if s.rule.severity is not None]
-        return Classification(
-            category=winner,
-            severity=max(grave, key=_GRAVITY.__getitem__, default="normal"),
-            confidence=round(weights[winner] / (total + self.registers.rules.doubt), 3),
-            language=language,
-            product=self._product(prepared, product),
-            spoke=spoke,
-        )
+        total = sum(weights.values()) + self.registers.rules.doubt
+        return {category: weight / total for category, weight in weights.items()}
 
-    def route(self, found: Classification, *, channel: str | None = None) -> Routing:
-        """The one department that takes charge of a complaint so classified."""
-        ids = frozenset(found.rule_ids)
-        for route in self.registers.routes.route:
-            if _fits(route, found, ids, channel):
-                return Routing(route.department, _reason(route, found, ids, channel))
-        facts = f"category={found.category}, product={found.product or 'unknown'}"
-        return Routing(self.registers.routes.fallback, f"fallback: no route for {facts}")
+    def _chances(self, head: str, seen: Seen | None) -> dict[str, float]:
+        """What the model gives each class; nothing where it knows too little of the text to speak."""
+        if self.model is None or seen is None or head not in self.model.heads or seen.known < _KNOWN:
+            return {}
+        return self.model.predict(head, seen)
 
     def _speak(self, words: Mapping[str, list[str]], channel: str | None) -> tuple[Spoke, ...]:
         spoke: dict[str, Spoke] = {}
@@ -106,12 +195,26 @@ class Rulebook:
                 spoke[rule.id] = Spoke(rule, tuple(heard))
         return tuple(spoke.values())
 
-    def _product(self, text: Prepared, sent: str | None) -> str | None:
+    def _product(self, text: Prepared, sent: str | None, seen: Seen | None) -> str | None:
         if sent is not None and (known := self._aliases.get(_plain(sent))):
             return known
         found = self._products.find(text)
         codes = [p.code for p in self.registers.products if p.code in found]
-        return max(codes, key=lambda code: len(found[code]), default=None)
+        named = max(codes, key=lambda code: len(found[code]), default=None)
+        likely, chance = next(iter(self._chances(PRODUCT, seen).items()), (None, 0.0))
+        if likely in self.products and (chance >= self.registers.rules.trusted or likely in codes):
+            return likely
+        return named
+
+
+def _signals(facts: Facts, signals: Signals) -> tuple[str, ...]:
+    limit = signals.amounts.get(facts.currency or "")
+    found = {
+        "amount": facts.amount is not None and limit is not None and facts.amount >= limit,
+        "repeats": facts.repeats >= signals.repeats,
+        "vulnerable": facts.vulnerable,
+    }
+    return tuple(name for name, holds in found.items() if holds)
 
 
 def _compile(where: str, entries: Sequence[tuple[str, Keywords]]) -> Matcher:
@@ -125,21 +228,15 @@ def _plain(name: str) -> str:
     return _SEPARATORS.sub(" ", normalise(name)).strip()
 
 
-def _fits(route: Route, found: Classification, ids: frozenset[str], channel: str | None) -> bool:
-    return (
-        (not route.category or found.category in route.category)
-        and (not route.product or found.product in route.product)
-        and (not route.channel or channel in route.channel)
-        and (not route.rules or not ids.isdisjoint(route.rules))
-    )
+def _fits(route: Route, known: Mapping[str, str | None], ids: frozenset[str]) -> bool:
+    plain = (name for name in CONDITIONS if name != "rules")
+    wanted = all(not getattr(route, name) or known[name] in getattr(route, name) for name in plain)
+    return wanted and (not route.rules or not ids.isdisjoint(route.rules))
 
 
-def _reason(route: Route, found: Classification, ids: frozenset[str], channel: str | None) -> str:
-    facts = [f"category={found.category}"]
-    if route.product:
-        facts.append(f"product={found.product}")
-    if route.channel:
-        facts.append(f"channel={channel}")
+def _reason(route: Route, known: Mapping[str, str | None], ids: frozenset[str]) -> str:
+    said = [f"category={known['category']}"]
+    said += [f"{name}={known[name]}" for name in CONDITIONS[1:] if name != "rules" and getattr(route, name)]
     if route.rules:
-        facts.append(f"rules={'+'.join(sorted(ids & route.rules))}")
-    return f"rule {route.id}: {', '.join(facts)}"
+        said.append(f"rules={'+'.join(sorted(ids & route.rules))}")
+    return f"rule {route.id}: {', '.join(said)}"

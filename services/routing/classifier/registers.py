@@ -6,12 +6,13 @@ and the entry that is wrong before anything starts.
 
 import tomllib
 from collections.abc import Iterable, Set
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from shared.events import Severity
+from shared.events import Outcome, Severity
 
 Language = Literal["zh-Hant", "zh-Hans", "en"]
 Code = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{1,39}$")]
@@ -93,12 +94,45 @@ class Rule(Entry):
         return self
 
 
+class Signals(Entry):
+    """What makes a complaint graver beside its words. `amounts`: currency -> from this amount on it is `high`;
+    `repeats`: so many complaints of one person within `repeat_days` make it `high`."""
+
+    amounts: dict[Annotated[str, Field(pattern=r"^[A-Z]{3}$")], Annotated[Decimal, Field(gt=0)]] = {}
+    repeats: int = Field(3, ge=2)
+    repeat_days: int = Field(90, ge=1)
+
+
+class Powers(Entry):
+    """Which decisions need a second person (`domain.powers`): always for these outcomes and severities, and for redress
+    above these amounts by currency."""
+
+    version: str = Field(min_length=1, max_length=40)
+    outcomes: frozenset[Outcome]
+    severities: frozenset[Severity]
+    alone: dict[str, Decimal]
+    supervisor: dict[str, Decimal]
+
+
 class Rules(Entry):
-    """`doubt` is the weight that speaks for no category in particular: the larger, the more a rule must bring."""
+    """`doubt` is the weight that speaks for no category in particular: the larger, the more a rule must bring.
+
+    `settled`: from this confidence on, rules decide alone; `trusted`: from this probability on, the model decides;
+    below `triage` of either a person does. `further`: from this share on, a type that did not win is noted beside it.
+    """
 
     version: str = Field(min_length=1, max_length=40)
     doubt: float = Field(gt=0)
+    settled: float = Field(0.75, gt=0, le=1)
+    trusted: float = Field(0.6, gt=0, le=1)
+    triage: float = Field(0.45, ge=0, le=1)
+    further: float = Field(0.25, gt=0, le=1)
+    signals: Signals = Signals()
     rule: tuple[Rule, ...]
+
+
+CONDITIONS = ("category", "product", "channel", "rules", "branch", "severity", "language")
+"""What a route may ask for."""
 
 
 class Route(Entry):
@@ -110,10 +144,13 @@ class Route(Entry):
     product: frozenset[Code] = frozenset()
     channel: frozenset[str] = frozenset()
     rules: frozenset[RuleId] = frozenset()
+    branch: frozenset[str] = frozenset()
+    severity: frozenset[Severity] = frozenset()
+    language: frozenset[Language] = frozenset()
 
     @model_validator(mode="after")
     def _conditional(self) -> "Route":
-        if not (self.category or self.product or self.channel or self.rules):
+        if not any(getattr(self, name) for name in CONDITIONS):
             raise ValueError("it names no condition; the fallback is the entry without one")
         return self
 
@@ -133,8 +170,10 @@ class Registers(Entry):
     products: tuple[Product, ...]
     rules: Rules
     routes: Routes
+    powers: Powers
 
 
+FILES = ("taxonomy.toml", "departments.toml", "products.toml", "rules.toml", "routes.toml", "powers.toml")
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -146,6 +185,7 @@ def read(folder: Path) -> Registers:
         products=parse(folder / "products.toml", _Products).product,
         rules=parse(folder / "rules.toml", Rules),
         routes=parse(folder / "routes.toml", Routes),
+        powers=parse(folder / "powers.toml", Powers),
     )
     _check(found)
     return found

@@ -42,6 +42,7 @@ def train(
     texts: Sequence[str],
     labels: Mapping[str, Sequence[str | None]],
     *,
+    apart: tuple[Sequence[str], Mapping[str, Sequence[str | None]]] | None = None,
     recipe: Recipe | None = None,
     name: str = "model",
     about: Mapping[str, Any] | None = None,
@@ -50,7 +51,8 @@ def train(
 
     Each head is a linear support vector machine, one class against the rest. Its scores on texts that it was not
     trained on (cross-validation) then train a multinomial logistic regression that turns scores into probabilities.
-    Raises TooLittle.
+    `apart`: labelled texts to calibrate on instead, where those to learn from resemble one another more than what will
+    come. Raises TooLittle.
     """
     recipe = recipe or Recipe()
     for question, given in labels.items():
@@ -64,7 +66,14 @@ def train(
         vocabulary = _weightiest(counts, often, vocabulary, labels, recipe)
     idf = _rarity(vocabulary, often, len(texts), recipe)
     matrix = _matrix(counts, vocabulary, idf, recipe.shape)
-    heads = {question: _head(matrix, given, recipe) for question, given in labels.items()}
+    held = None
+    if apart is not None:
+        held = _matrix([features.count(normalise(t), recipe.shape) for t in apart[0]], vocabulary, idf, recipe.shape)
+
+    def others(question: str) -> tuple[Any, Sequence[str | None]] | None:
+        return None if apart is None else (held, apart[1][question])
+
+    heads = {question: _head(matrix, given, recipe, others(question)) for question, given in labels.items()}
     return Model(recipe.shape, tuple(vocabulary), idf, heads, name, {"n": len(texts), **(about or {})})
 
 
@@ -102,21 +111,21 @@ def _matrix(counts: Sequence[Mapping[str, int]], vocabulary: Sequence[str], idf:
     )
 
 
-def _head(matrix: Any, given: Sequence[str | None], recipe: Recipe) -> Head:
-    from sklearn.model_selection import StratifiedKFold
-
+def _head(
+    matrix: Any, given: Sequence[str | None], recipe: Recipe, apart: tuple[Any, Sequence[str | None]] | None
+) -> Head:
     rows = np.asarray([i for i, g in enumerate(given) if g])
     classes = tuple(sorted({g for g in given if g}))
     answers = np.asarray([classes.index(g) for g in given if g])
     x = matrix[rows]
-    fewest = int(np.bincount(answers).min())
-    folds = StratifiedKFold(max(2, min(recipe.folds, fewest)), shuffle=True, random_state=SEED)
-    unseen = np.zeros((len(rows), len(classes)))
-    for learn, check in folds.split(x, answers):
-        weights, intercepts = _fit(x[learn], answers[learn], len(classes), recipe)
-        unseen[check] = x[check] @ weights + intercepts
-    calibration, offsets = _calibrated(unseen, answers, len(classes))
     weights, intercepts = _fit(x, answers, len(classes), recipe)
+    if apart is None:
+        unseen, right = _unseen(x, answers, len(classes), recipe), answers
+    else:
+        known = [i for i, g in enumerate(apart[1]) if g in classes]
+        unseen = apart[0][known] @ weights + intercepts
+        right = np.asarray([classes.index(str(apart[1][i])) for i in known])
+    calibration, offsets = _calibrated(unseen, right, len(classes))
     return Head(
         classes,
         weights.astype(np.float16 if recipe.half else np.float32),
@@ -124,6 +133,18 @@ def _head(matrix: Any, given: Sequence[str | None], recipe: Recipe) -> Head:
         calibration.astype(np.float32),
         offsets.astype(np.float32),
     )
+
+
+def _unseen(x: Any, answers: npt.NDArray[np.int64], classes: int, recipe: Recipe) -> Any:
+    """The scores of each text by machines that were trained without it (cross-validation)."""
+    from sklearn.model_selection import StratifiedKFold
+
+    folds = StratifiedKFold(max(2, min(recipe.folds, int(np.bincount(answers).min()))), shuffle=True, random_state=SEED)
+    scores = np.zeros((len(answers), classes))
+    for learn, check in folds.split(x, answers):
+        weights, intercepts = _fit(x[learn], answers[learn], classes, recipe)
+        scores[check] = x[check] @ weights + intercepts
+    return scores
 
 
 def _calibrated(scores: Any, answers: npt.NDArray[np.int64], classes: int) -> tuple[Any, Any]:

@@ -16,7 +16,7 @@ class ComplaintCase(Base, table=True):
     """One case for each complaint. `version` rises with each change and is the case's ETag.
 
     `narrative` is the redacted one of the event. `sort_key` orders lists: receipt, then id. `decided_by` says whether
-    rules, a model (`model`: its version) or a person named the category; `proposed`, `about` and `explanation` are JSON.
+    rules, a model (`model`: its version) or a person named the category. `proposed`, `about`, `explanation` are JSON.
     """
 
     __tablename__ = "complaint_case"

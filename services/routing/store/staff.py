@@ -12,7 +12,7 @@ from services.routing.store.base import Base
 
 
 class Officer(Base, table=True):
-    """`id` is the subject in the bank's directory. `languages`, `categories` and `products` are JSON lists; an empty one
+    """`id` is the subject in the bank's directory. `languages`, `categories`, `products` are JSON lists; an empty one
     means all."""
 
     __tablename__ = "officer"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from fastapi.routing import APIRoute
 
-from services.routing.api import router
+from services.routing.api import ROUTERS
 from shared import audit
 
 # Refusals before any query: the same code whatever the database.

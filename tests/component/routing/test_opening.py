@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event as sqlalchemy_event
 
-from services.routing import usecases
+from services.routing.usecases import opening
 from services.routing.store import EarlyEscalation
 from shared import audit
 
@@ -114,7 +114,7 @@ async def test_an_escalation_heard_by_another_worker_at_the_same_moment_is_caugh
         tx.add(EarlyEscalation(complaint_id=make.received().complaint_id, level=2, role="executive"))
 
     async with routing.db.transaction() as tx:
-        assert await usecases.catch_up(tx, now=routing.now[0]) == 1
+        assert await opening.catch_up(tx, now=routing.now[0]) == 1
     assert (await routing.case())["escalation_level"] == 2
     assert await routing.scalar("SELECT count(*) FROM early_escalation") == 1  # the one whose case is not open yet
     await routing.hear(make.received(2))

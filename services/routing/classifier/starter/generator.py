@@ -27,13 +27,14 @@ Item = TypeVar("Item")
 @dataclass(frozen=True, slots=True)
 class Labelled:
     """A made-up complaint. `type` and `product` are codes of the registers, None where it is about no product;
-    `mixed`: Chinese that names the product in English."""
+    `mixed`: Chinese that names the product in English; `situation`: the fragment that decides the type."""
 
     text: str
     type: str
     product: str | None
     language: Language
     mixed: bool
+    situation: str
 
 
 def generate(
@@ -95,8 +96,12 @@ class _Writer:
         self._language = language
         self._random = random
         frame = self._fragments.frame
-        self._frame = {name: _Deck(getattr(frame, name), random) for name in type(frame).model_fields}
-        self._context = {code: _Deck(texts, random) for code, texts in self._fragments.context.items()}
+        self._frame: dict[str, _Deck[str]] = {
+            name: _Deck(getattr(frame, name), random) for name in type(frame).model_fields
+        }
+        self._context: dict[str, _Deck[str]] = {
+            code: _Deck(texts, random) for code, texts in self._fragments.context.items()
+        }
         self._situations: dict[tuple[str, str | None], _Deck[str]] = {
             (kind, product): _Deck(situation.about(product), random)
             for kind, situation in self._fragments.situation.items()
@@ -119,7 +124,7 @@ class _Writer:
             context.append(self._context[product].deal())
         sentences = self._arrange(style, context, situations)
         filled = self._fill(sentences, product, mixed)
-        return Labelled(self._surface(filled, style), kind, product, self._language, mixed)
+        return Labelled(self._surface(filled, style), kind, product, self._language, mixed, situations[0])
 
     def _arrange(self, style: str, context: list[str], situations: list[str]) -> list[str]:
         """The sentences in the order in which somebody of this temper writes them."""

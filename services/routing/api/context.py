@@ -1,0 +1,35 @@
+"""What the routes have at hand."""
+
+from typing import Annotated
+
+from fastapi import Depends, Request
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.routing.classifier import Current, Rulebook
+from services.routing.domain.case import Actor
+from services.routing.store.staff import Officer
+from shared.security.principal import Principal, Role
+
+
+def _current(request: Request) -> Current:
+    found: Current = request.app.state.current
+    return found
+
+
+def _rulebook(request: Request) -> Rulebook:
+    return _current(request).book
+
+
+InUse = Annotated[Current, Depends(_current)]
+Rules = Annotated[Rulebook, Depends(_rulebook)]
+
+
+async def actor_of(tx: AsyncSession, principal: Principal) -> Actor:
+    """The caller as the state machine sees them, with the branch that the register of officers knows."""
+    known = await tx.get(Officer, principal.id)
+    return Actor(
+        principal.id,
+        supervisor=Role.SUPERVISOR in principal.roles,
+        manager=Role.MANAGER in principal.roles,
+        branch=known.branch if known else None,
+    )
