@@ -15,6 +15,7 @@ from services.routing.classifier.registers import Language
 from services.routing.classifier.starter.fragments import LANGUAGES, Fragments, Part, Words, fragments, words
 
 _ARTICLE = re.compile(r"\b(a|an|A|An) \{product\}")
+_CHOICE = re.compile(r"\[([^\[\]]+)\]")
 _SLOT = re.compile(r"\{(\w+)\}")
 _MIXED_SHARE = 0.2
 _STYLES = {"terse": 20, "plain": 30, "polite": 20, "angry": 15, "long": 15}
@@ -159,7 +160,8 @@ class _Writer:
         return self._random.random() < share
 
     def _fill(self, sentences: list[str], product: str | None, mixed: bool) -> list[str]:
-        """The sentences with their slots filled; a name, amount or date once chosen mostly stays the same."""
+        """The sentences with their choices made and their slots filled; what is chosen mostly stays the same."""
+        sentences = [_CHOICE.sub(lambda found: self._random.choice(found[1].split("|")), s) for s in sentences]
         chosen: dict[str, str] = defaultdict(str)
         if product is not None:
             names = (self._words.mixed if mixed else self._words.names)[product]
