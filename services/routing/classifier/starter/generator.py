@@ -96,7 +96,9 @@ class _Writer:
         self._language = language
         self._random = random
         frame = self._fragments.frame
-        self._frame = {name: _Deck(getattr(frame, name), random) for name in type(frame).model_fields}
+        self._frame: dict[str, _Deck[str]] = {
+            name: _Deck(getattr(frame, name), random) for name in type(frame).model_fields
+        }
         self._context = {code: _Deck(texts, random) for code, texts in self._fragments.context.items()}
         self._situations: dict[tuple[str, str | None], _Deck[str]] = {
             (kind, product): _Deck(situation.about(product), random)
@@ -119,6 +121,7 @@ class _Writer:
         elif product is not None and style in ("polite", "long") and self._chance(0.5):
             context.append(self._context[product].deal())
         sentences = self._arrange(style, context, situations)
+        mixed = mixed and any("{product}" in s for s in sentences)
         filled = self._fill(sentences, product, mixed)
         return Labelled(self._surface(filled, style), kind, product, self._language, mixed)
 
@@ -161,7 +164,7 @@ class _Writer:
 
     def _fill(self, sentences: list[str], product: str | None, mixed: bool) -> list[str]:
         """The sentences with their choices made and their slots filled; what is chosen mostly stays the same."""
-        sentences = [_CHOICE.sub(lambda found: self._random.choice(found[1].split("|")), s) for s in sentences]
+        sentences = [_CHOICE.sub(self._choose, s) for s in sentences]
         chosen: dict[str, str] = defaultdict(str)
         if product is not None:
             names = (self._words.mixed if mixed else self._words.names)[product]
@@ -179,6 +182,9 @@ class _Writer:
             return chosen[slot]
 
         return [_SLOT.sub(value, s).strip() for s in sentences]
+
+    def _choose(self, found: re.Match[str]) -> str:
+        return self._random.choice(str(found[1]).split("|"))
 
     def _value(self, slot: str) -> str:
         random, words = self._random, self._words
