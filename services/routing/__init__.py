@@ -4,5 +4,6 @@ Events in: `complaint.received` of intake opens a case; `complaint.escalated` of
 first; `complaint.erased` empties what was said.
 Events out: `complaint.classified`, `.routed`, `.assigned`, `.acknowledged`, `.responded`, `.resolved`, `.closed`.
 Tables owned: `complaint_case` (the case and its casework), `early_escalation` (escalations heard of before their case).
-Registers (data, in `classifier/`): taxonomy, products, departments, classification rules, routes.
+Registers (data, in `classifier/`): taxonomy, products, departments, classification rules, routes. What their codes are
+called in returns (data, in `taxonomies/`): JR/T 0169-2018, FCA, CFPB.
 """

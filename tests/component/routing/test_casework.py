@@ -20,6 +20,11 @@ RESOLUTION = {
 }
 
 
+TOLD = {"final": True, "via": "post", "rights_told": True}
+MAIN_ROAD = ("claim", "acknowledge", "respond", "resolve", "close")
+BODIES = {"resolve": RESOLUTION, "respond": TOLD}
+
+
 @pytest.fixture
 async def desk(routing: Any, make: Any) -> Any:
     """The service with one case that waits."""
@@ -37,7 +42,7 @@ def problem(answer: Any, status: int, code: str) -> dict[str, Any]:
 
 async def walk(desk: Any, *verbs: str, n: int = 1) -> None:
     for verb in verbs:
-        answer = await desk.do(verb, RESOLUTION if verb == "resolve" else None, n=n)
+        answer = await desk.do(verb, BODIES.get(verb), n=n)
         assert answer.status_code == 200, answer.text
 
 
@@ -47,26 +52,27 @@ async def test_a_case_is_walked_from_claim_to_close_and_every_step_is_told_and_a
         ("claim", None),
         ("acknowledge", {}),
         ("respond", {"final": False}),
-        ("respond", {"final": True}),
+        ("respond", TOLD),
         ("resolve", RESOLUTION),
         ("close", None),
     ):
         answer = await desk.do(verb, body)
         assert answer.status_code == 200, answer.text
         states.append(answer.json()["state"])
-        steps.append(answer.json()["next_steps"])
+        steps.append([step for step in answer.json()["next_steps"] if step in MAIN_ROAD])
 
     assert states == ["in_progress", "in_progress", "in_progress", "responded", "resolved", "closed"]
     assert steps == [["acknowledge", "respond"], ["respond"], ["respond"], ["resolve"], ["close"], []]
     published = await desk.published()
     assert [name for name, _ in published] == [
-        *("classified", "routed", "assigned", "acknowledged", "responded", "responded", "resolved", "closed")
+        *("classified", "routed", "assigned", "acknowledged", "responded", "responded", "delivered", "resolved"),
+        "closed",
     ]
     data = [d for _, d in published]
     assert data[2]["assignee"] == "key:officer"
     assert (data[4]["final"], data[5]["final"]) == (False, True)
-    assert (data[6]["outcome"], data[6]["root_cause"]) == ("upheld", "product_design")
-    assert (float(data[6]["redress_amount"]), data[6]["redress_currency"]) == (120.5, "HKD")
+    assert (data[7]["outcome"], data[7]["root_cause"]) == ("upheld", "product_design")
+    assert (float(data[7]["redress_amount"]), data[7]["redress_currency"]) == (120.5, "HKD")
     actions = [(actor, action) for actor, action, _ in await desk.audited() if action != "case.read"]
     assert actions == [
         ("system", "case.opened"),

@@ -43,7 +43,7 @@ def test_the_worker_hears_complaints_and_escalations(tmp_path: Path) -> None:
 
     assert consumes is not None
     assert consumes.services == ("intake", "sla")
-    assert consumes.types == {ComplaintReceived.type, ComplaintErased.type, ComplaintEscalated.type}
+    assert {ComplaintReceived.type, ComplaintErased.type, ComplaintEscalated.type} < consumes.types
 
 
 def test_a_folder_without_registers_stops_the_start(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.routing.classifier import load
+from services.routing.classifier import Facts, load
 from services.routing.classifier.language import detect, normalise
 
 RULEBOOK = load()
@@ -116,7 +116,7 @@ def test_urgency_alone_is_no_fraud() -> None:
 
 
 def test_a_complaint_sent_on_by_the_regulator_is_grave_whatever_it_says() -> None:
-    found = RULEBOOK.classify("The branch closed early.", channel="regulator")
+    found = RULEBOOK.classify("The branch closed early.", Facts(channel="regulator"))
 
     assert found.severity == "high"
     assert ("channel=regulator",) in [s.words for s in found.spoke]
@@ -188,7 +188,7 @@ def test_language_and_script_are_told_apart(text: str, language: str | None) -> 
 
 
 def test_a_language_that_was_sent_is_believed() -> None:
-    assert RULEBOOK.classify("我的转账到哪里了", language="zh-Hant").language == "zh-Hant"
+    assert RULEBOOK.classify("我的转账到哪里了", Facts(language="zh-Hant")).language == "zh-Hant"
 
 
 @pytest.mark.parametrize(
@@ -204,21 +204,22 @@ def test_a_language_that_was_sent_is_believed() -> None:
     ],
 )
 def test_the_product_is_the_one_sent_if_known_else_the_one_named(sent: str | None, text: str, product: str) -> None:
-    assert RULEBOOK.classify(text, product=sent).product == product
+    assert RULEBOOK.classify(text, Facts(product=sent)).product == product
 
 
 @given(st.text(max_size=400), st.none() | st.text(max_size=20), st.none() | st.text(max_size=10))
 def test_any_text_gets_a_type_a_severity_and_one_department(
     text: str, product: str | None, channel: str | None
 ) -> None:
-    found = RULEBOOK.classify(text, product=product, channel=channel)
-    routing = RULEBOOK.route(found, channel=channel)
+    facts = Facts(product=product, channel=channel)
+    found = RULEBOOK.classify(text, facts)
+    routing = RULEBOOK.route(found, facts)
 
     assert found.category in CATEGORIES
     assert found.severity in ("low", "normal", "high", "critical")
     assert 0 <= found.confidence < 1
     assert routing.department in RULEBOOK.departments
-    assert routing == RULEBOOK.route(RULEBOOK.classify(text, product=product, channel=channel), channel=channel)
+    assert routing == RULEBOOK.route(RULEBOOK.classify(text, facts), facts)
 
 
 fragments = st.lists(

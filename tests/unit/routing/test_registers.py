@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.routing.classifier import OWN, BadRegister, Classification, Rulebook, Spoke, load
+from services.routing.classifier import OWN, BadRegister, Classification, Facts, Rulebook, Spoke, load
 from services.routing.classifier.characters import SIMPLIFIED_ONLY, TRADITIONAL_ONLY
 
 RULEBOOK = load()
@@ -31,7 +31,7 @@ classifications = st.builds(
 
 @given(classifications, st.none() | st.sampled_from(["phone", "branch", "regulator"]))
 def test_every_classification_has_one_department_and_a_reason(found: Classification, channel: str | None) -> None:
-    routing = RULEBOOK.route(found, channel=channel)
+    routing = RULEBOOK.route(found, Facts(channel=channel))
 
     assert routing.department in RULEBOOK.departments
     assert re.match(r"(rule R\d+: |fallback: )\w", routing.reason)
@@ -57,7 +57,7 @@ def test_the_reason_names_the_rule_and_the_facts_that_fit() -> None:
 
 
 def test_misconduct_is_never_judged_by_its_own_department() -> None:
-    found = RULEBOOK.classify("The branch manager forged my signature on the loan.", product="loan")
+    found = RULEBOOK.classify("The branch manager forged my signature on the loan.", Facts(product="loan"))
     assert RULEBOOK.route(found).department == "complaint_office"
 
 

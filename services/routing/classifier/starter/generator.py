@@ -15,6 +15,7 @@ from services.routing.classifier.registers import Language
 from services.routing.classifier.starter.fragments import LANGUAGES, Fragments, Part, Words, fragments, words
 
 _ARTICLE = re.compile(r"\b(a|an|A|An) \{product\}")
+_CHOICE = re.compile(r"\[([^\[\]]+)\]")
 _SLOT = re.compile(r"\{(\w+)\}")
 _MIXED_SHARE = 0.2
 _STYLES = {"terse": 20, "plain": 30, "polite": 20, "angry": 15, "long": 15}
@@ -99,9 +100,7 @@ class _Writer:
         self._frame: dict[str, _Deck[str]] = {
             name: _Deck(getattr(frame, name), random) for name in type(frame).model_fields
         }
-        self._context: dict[str, _Deck[str]] = {
-            code: _Deck(texts, random) for code, texts in self._fragments.context.items()
-        }
+        self._context = {code: _Deck(texts, random) for code, texts in self._fragments.context.items()}
         self._situations: dict[tuple[str, str | None], _Deck[str]] = {
             (kind, product): _Deck(situation.about(product), random)
             for kind, situation in self._fragments.situation.items()
@@ -123,6 +122,7 @@ class _Writer:
         elif product is not None and style in ("polite", "long") and self._chance(0.5):
             context.append(self._context[product].deal())
         sentences = self._arrange(style, context, situations)
+        mixed = mixed and any("{product}" in s for s in sentences)
         filled = self._fill(sentences, product, mixed)
         return Labelled(self._surface(filled, style), kind, product, self._language, mixed, situations[0])
 
@@ -164,7 +164,8 @@ class _Writer:
         return self._random.random() < share
 
     def _fill(self, sentences: list[str], product: str | None, mixed: bool) -> list[str]:
-        """The sentences with their slots filled; a name, amount or date once chosen mostly stays the same."""
+        """The sentences with their choices made and their slots filled; what is chosen mostly stays the same."""
+        sentences = [_CHOICE.sub(self._choose, s) for s in sentences]
         chosen: dict[str, str] = defaultdict(str)
         if product is not None:
             names = (self._words.mixed if mixed else self._words.names)[product]
@@ -182,6 +183,9 @@ class _Writer:
             return chosen[slot]
 
         return [_SLOT.sub(value, s).strip() for s in sentences]
+
+    def _choose(self, found: re.Match[str]) -> str:
+        return self._random.choice(str(found[1]).split("|"))
 
     def _value(self, slot: str) -> str:
         random, words = self._random, self._words
