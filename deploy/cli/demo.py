@@ -36,7 +36,8 @@ def run(*, count: int, seed: int, url: str | None, port: int, home: Path, consol
                 count=count,
                 seed=seed,
                 console=console,
-                staff_key=known["supervisor"],
+                staff_key=known["officer"],
+                approver_keys=[known["supervisor"], known["manager"]],
                 routing_url=f"{desk}/routing",
             )
         )

@@ -80,7 +80,7 @@ def _life(rng: Random, complaint: DemoComplaint) -> Sequence[Move]:
         moves.append(Move("respond", holding, {"final": False}))
     return [
         *moves,
-        Move("respond", answered, {"final": True}),
+        Move("respond", answered, {"final": True, "via": "email", "rights_told": True}),
         Move("resolve", resolved, _decision(rng, complaint)),
         Move("close", closed),
     ]

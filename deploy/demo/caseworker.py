@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ from deploy.importers.calling import Caller, DeskError, DeskUnreachable, NotAcce
 _NO_DESK = "There is no case desk at this address."
 _STOP = {401: "Routing does not accept this key.", 405: _NO_DESK}
 _FORBIDDEN = "The key is not allowed to work cases; it needs the role officer or supervisor."
+_NEEDS_APPROVAL = "approval_needed"
 _LOOK_AGAIN = 1.0
 """Seconds between two looks for a case, at most."""
 
@@ -66,12 +67,14 @@ async def work(
     routing_url: str,
     key: str,
     *,
+    approver_keys: Sequence[str] = (),
     concurrency: int,
     patience: Patience,
     show: Callable[[CaseworkReport], None],
     transport: httpx.AsyncBaseTransport | None = None,
 ) -> CaseworkReport:
-    """Do `jobs` through the routing service at `routing_url` with an officer's or supervisor's `key`.
+    """Do `jobs` through the routing service at `routing_url` with an officer's or supervisor's `key`; what needs a second
+    person is approved with one of `approver_keys`.
 
     Done again, it finds everything done and changes nothing. `show` is called after each job. Trouble is told in the
     report, not raised.
@@ -89,6 +92,8 @@ async def work(
                     refused = None
                     for move in job.moves:
                         case, taken, refused = await desk.take(job.complaint_id, case, move)
+                        if refused == _NEEDS_APPROVAL and await desk.approve(job.complaint_id, move, approver_keys):
+                            case, taken, refused = await desk.take(job.complaint_id, case, move)
                         report.steps += taken
                         if refused is not None:
                             break
@@ -156,6 +161,17 @@ class CaseDesk(Caller):
                 break
             case = await self.case(complaint_id)
         return case, False, None if move.done(case) else code
+
+    async def approve(self, complaint_id: str, move: Move, approver_keys: Sequence[str]) -> bool:
+        """Propose the decision of `move` and let the first of `approver_keys` approve it that may."""
+        path = f"/v1/cases/{complaint_id}"
+        proposed = await self.ask("POST", f"{path}/propose", body=move.body(), headers={})
+        for key in approver_keys if proposed.is_success else ():
+            headers = {"Authorization": f"Bearer {key}"}
+            answer = await self.ask("POST", f"{path}/approve", body={"at": move.at.isoformat()}, headers=headers)
+            if answer.is_success:
+                return True
+        return False
 
     def _stop_if_hopeless(self, response: httpx.Response) -> None:
         status, problem = response.status_code, said(response)

@@ -88,6 +88,7 @@ async def run(
     patience: Patience | None = None,
     transport: httpx.AsyncBaseTransport | None = None,
     staff_key: str | None = None,
+    approver_keys: Sequence[str] = (),
     routing_url: str | None = None,
 ) -> DemoReport:
     """Post `count` complaints to the intake service at `base_url` with a key of scope complaints:import.
@@ -98,8 +99,8 @@ async def run(
     console and by `exit_code` 1, not raised.
 
     With a `staff_key` (of a supervisor or officer) the cases are then worked through the routing service at
-    `routing_url`, or `/routing` of the desk: most older ones are closed, younger ones under way. Should that fail, the
-    complaints stay as they are.
+    `routing_url`, or `/routing` of the desk: most older ones are closed, younger ones under way; what needs a second
+    person is approved with one of `approver_keys`. Should that fail, the complaints stay as they are.
     """
     until = until or datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     report = DemoReport(surge=surge_day(until, seed=seed) if count >= _SURGE_SHOWS_FROM else None)
@@ -134,7 +135,9 @@ async def run(
     root = _root(base_url, desk_url)
     if staff_key and not report.trouble:
         routing = routing_url or (f"{root}/routing" if root else None)
-        report.casework = await _work(jobs, routing, staff_key, concurrency, console, patience, transport)
+        report.casework = await _work(
+            jobs, routing, staff_key, approver_keys, concurrency, console, patience, transport
+        )
     _tell(console, report, base_url.rstrip("/"), root)
     return report
 
@@ -143,6 +146,7 @@ async def _work(
     jobs: Sequence[Job],
     routing_url: str | None,
     key: str,
+    approver_keys: Sequence[str],
     concurrency: int,
     console: Console,
     patience: Patience,
@@ -159,7 +163,14 @@ async def _work(
             bar.update(task, completed=report.settled, rate=f"{rate:,.0f}/s")
 
         return await work(
-            jobs, routing_url, key, concurrency=concurrency, patience=patience, show=show, transport=transport
+            jobs,
+            routing_url,
+            key,
+            approver_keys=approver_keys,
+            concurrency=concurrency,
+            patience=patience,
+            show=show,
+            transport=transport,
         )
 
 

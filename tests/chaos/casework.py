@@ -13,6 +13,7 @@ from tests.chaos.sites import Site
 
 WHOLE_LIFE = ("claim", "acknowledge", "respond", "resolve", "close")
 _RESOLUTION = {"outcome": "upheld", "root_cause": "system_failure", "redress": {"value": "50.00", "currency": "HKD"}}
+_BODIES: dict[str, dict[str, Any]] = {"resolve": _RESOLUTION, "respond": {"via": "post", "rights_told": True}}
 _PATIENCE = 120.0  # seconds
 
 
@@ -37,7 +38,7 @@ class Officer:
             self.closed.append(complaint_id)
 
     async def _until_taken(self, client: httpx.AsyncClient, complaint_id: str, verb: str) -> bool:
-        body: dict[str, Any] = _RESOLUTION if verb == "resolve" else {}
+        body: dict[str, Any] = _BODIES.get(verb, {})
         pause, until, unsure = 0.05, time.monotonic() + _PATIENCE, False
         while time.monotonic() < until:
             try:

@@ -24,6 +24,7 @@ from shared.events import Severity
 _GRAVITY: Mapping[Severity, int] = {"low": 0, "normal": 1, "high": 2, "critical": 3}
 _SECOND_WORD = 0.5
 _KNOWN = 0.2  # share of a text's words that a model must have met before to be heard
+_SUREST = 0.99  # nobody knows for certain from words alone
 TYPE, PRODUCT = "type", "product"
 """The questions that a model answers."""
 Decider = Literal["rules", "model", "person"]
@@ -128,7 +129,7 @@ class Rulebook:
         decider: Decider = "rules"
         category, confidence = by_rules, shares[by_rules]
         if by_model == by_rules and chances:
-            confidence = 1 - (1 - shares[by_rules]) * (1 - chances[by_model])
+            confidence = max(confidence, chances[by_model])
         elif chances.get(by_model, 0) >= max(book.trusted, confidence) and confidence < book.settled:
             category, confidence, decider = by_model, chances[by_model], "model"
         if confidence < book.triage:
@@ -141,7 +142,7 @@ class Rulebook:
         return Classification(
             category=category,
             severity=max(grave, key=_GRAVITY.__getitem__, default="normal"),
-            confidence=round(confidence, 3),
+            confidence=round(min(confidence, _SUREST), 3),
             language=language,
             product=self._product(prepared, facts.product, seen),
             spoke=spoke,

@@ -156,6 +156,8 @@ class FakeDesk(httpx.AsyncBaseTransport):
         self.delay = delay
         self.most_at_once = 0
         self._at_once = 0
+        self.approvers: tuple[str, ...] = ()
+        self.who = ""
         self.before: Callable[[str, str], httpx.Response | None] = lambda id, verb: None
         self.after: Callable[[str, str], None] = lambda id, verb: None
 
@@ -171,13 +173,14 @@ class FakeDesk(httpx.AsyncBaseTransport):
             self.complaints.setdefault(key, body)
             return httpx.Response(201, json={"id": key}, headers={"Idempotency-Replayed": "true"} if replayed else {})
         assert path.startswith("/routing/v1/cases/")
-        assert request.headers["Authorization"] == "Bearer staff-key"
+        assert request.headers["Authorization"] in ("Bearer staff-key", *(f"Bearer {k}" for k in self.approvers))
         self._at_once += 1
         self.most_at_once = max(self.most_at_once, self._at_once)
         try:
             await asyncio.sleep(0)
+            self.who = request.headers["Authorization"].removeprefix("Bearer ")
             id, _, verb = path.removeprefix("/routing/v1/cases/").partition("/")
-            return self._take(id, verb, body, request.headers["If-Match"]) if verb else self._show(id)
+            return self._take(id, verb, body, request.headers.get("If-Match", "")) if verb else self._show(id)
         finally:
             self._at_once -= 1
 
@@ -228,6 +231,34 @@ async def test_cases_are_worked_once_however_often_it_runs() -> None:
     assert (again.casework.closed, again.casework.steps) == (work.closed, 0)
     assert again.already_there == 80
     assert max(desk.steps.values()) == 1
+
+
+async def test_what_needs_a_second_person_is_proposed_and_approved_by_the_first_who_may() -> None:
+    desk = FakeDesk()
+    desk.approvers = ("head-key", "manager-key")
+    proposed: set[str] = set()
+    approved: set[str] = set()
+
+    def before(id: str, verb: str) -> httpx.Response | None:
+        if verb == "resolve" and id not in approved:
+            return httpx.Response(409, json={"code": "approval_needed"})
+        if verb == "propose":
+            assert desk.who == "staff-key"
+            proposed.add(id)
+            return httpx.Response(200, json={})
+        if verb == "approve":
+            if desk.who == "head-key":
+                return httpx.Response(403, json={"code": "not_entitled"})
+            approved.add(id)
+            return httpx.Response(200, json={})
+        return None
+
+    desk.before = before
+    report, _ = await _run(desk, approver_keys=desk.approvers)
+    assert report.exit_code == 0
+    assert report.casework
+    assert report.casework.closed > 50
+    assert proposed == approved == {id for id, case in desk.cases.items() if case.get("resolved_at")}
 
 
 async def test_without_a_staff_key_nobody_touches_the_cases() -> None:
