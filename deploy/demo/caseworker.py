@@ -73,8 +73,8 @@ async def work(
     show: Callable[[CaseworkReport], None],
     transport: httpx.AsyncBaseTransport | None = None,
 ) -> CaseworkReport:
-    """Do `jobs` through the routing service at `routing_url` with an officer's or supervisor's `key`; what needs a second
-    person is approved with one of `approver_keys`.
+    """Do `jobs` through the routing service at `routing_url` with the `key` of a supervisor or officer; what needs a
+    second person is approved with one of `approver_keys`.
 
     Done again, it finds everything done and changes nothing. `show` is called after each job. Trouble is told in the
     report, not raised.

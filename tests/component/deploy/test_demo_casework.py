@@ -36,7 +36,8 @@ async def test_the_real_desk_takes_every_complaint_and_every_step_once(desk: Des
                 count=60,
                 console=console,
                 transport=transport,
-                staff_key=desk.keys["supervisor"],
+                staff_key=desk.keys["officer"],
+                approver_keys=[desk.keys["supervisor"], desk.keys["manager"]],
             )
         )
     first, again = reports
