@@ -7,6 +7,7 @@ It needs numpy alone; scikit-learn is only needed to train (`training`).
 import hashlib
 import io
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -224,7 +225,7 @@ def decode(content: bytes) -> Model:
             model = Model(Shape.of(raw["shape"]), vocabulary, arrays["idf"], heads, raw["name"], raw["about"])
     except BadModel:
         raise
-    except (zipfile.BadZipFile, KeyError, ValueError, TypeError, EOFError, OSError) as error:
+    except (zipfile.BadZipFile, zlib.error, KeyError, ValueError, TypeError, EOFError, OSError) as error:
         raise BadModel(f"it is no model: {error}") from None
     _check(model)
     return model
