@@ -39,12 +39,16 @@ def render(
     date: date,
     bank_name: str,
     complainant: str | None,
+    address: str | None = None,
 ) -> bytes:
     """The letter in `language`, one of `i18n.LANGUAGES`, dated `date`. Without `complainant` it addresses a customer.
+    `address`, its lines as on an envelope, stands on top with the name.
 
     Takes some 10 ms, and blocks. A character that no font holds is printed as a box, and the PDF is then no PDF/UA.
     """
     data = _data(subject, body, language, reference, date, bank_name, complainant)
+    if address:
+        data["to"] = [line for line in map(_line, (complainant or "", *address.splitlines())) if line]
     try:
         return _typeset(data, date, standard="ua-1")
     except typst.TypstError:
@@ -58,6 +62,7 @@ def _data(
     words = catalogue(language)
     return _LOOKS[language] | {
         "bank": _line(bank_name),
+        "to": (),
         "reference": reference,
         "subject": _line(addressed(subject, complainant, language)),
         "parts": [

@@ -6,7 +6,11 @@ COMPLAINANT = "{complainant}"
 _NOBODY = mark("Customer")
 
 
+def called(complainant: str | None, language: str) -> str:
+    """The name; where none is known, the word by which the language addresses anybody."""
+    return " ".join((complainant or "").split()) or str(catalogue(language).gettext(_NOBODY))
+
+
 def addressed(text: str, complainant: str | None, language: str) -> str:
-    """`text` with the name in its place; where none is known, the word by which the language addresses anybody."""
-    name = " ".join((complainant or "").split()) or str(catalogue(language).gettext(_NOBODY))
-    return text.replace(COMPLAINANT, name)
+    """`text` with the name in its place, as `called` has it."""
+    return text.replace(COMPLAINANT, called(complainant, language))
