@@ -142,7 +142,7 @@ def _check(book: Book, kind: Kind, facts: Facts) -> None:
     errors = [FieldError(f"/{name}", _MISSING[name], "missing") for name in missing]
     if (facts.redress_amount is None) != (facts.redress_currency is None):
         errors.append(FieldError("/redress", "an amount and its currency go together", "redress"))
-    elif facts.redress_amount is not None and not facts.redress_amount > 0:
+    elif facts.redress_amount is not None and not (facts.redress_amount.is_finite() and facts.redress_amount > 0):
         errors.append(FieldError("/redress", "what is paid is more than nothing", "redress"))
     if errors:
         raise LetterIncomplete(f"This letter needs: {', '.join(e.pointer[1:] for e in errors)}.", errors=tuple(errors))

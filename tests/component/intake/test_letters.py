@@ -1,7 +1,6 @@
 """The bank's letters: kept as issued, sent as PDF with the name, printed by those who may, gone once erased."""
 
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -18,6 +17,7 @@ from shared.inbox import Consumer
 from shared.letters import render
 
 PERSON = {"name": "陳示例", "email": "chan@example.com", "phone": "+852 2345 6789"}
+LATE = datetime(2026, 11, 23, 22, tzinfo=UTC)  # already the next day in Hong Kong
 BODY = "尊敬的{complainant}：\n\n本行認為您的投訴成立。\n\n如您不同意：\n• 甲\n• 乙"
 
 
@@ -50,16 +50,13 @@ class Post:
 
 
 @pytest.fixture
-async def post(desk: Any) -> AsyncIterator[Post]:
-    yield Post(desk)
+def post(desk: Any) -> Post:
+    return Post(desk)
 
 
 def issued(id: str, **changes: Any) -> ComplaintLetterIssued:
     told = {"letter_id": "l-1", "kind": "final", "language": "zh-Hant", "subject": "最終回覆", "body": BODY}
-    # ten at night in London, already the next day in Hong Kong
-    return ComplaintLetterIssued(
-        **{"complaint_id": id, "issued_at": datetime(2026, 11, 23, 22, tzinfo=UTC), **told, **changes}
-    )
+    return ComplaintLetterIssued(**{"complaint_id": id, "issued_at": LATE, **told, **changes})
 
 
 async def _taken(desk: Any, complaint: Any, person: Any = PERSON, **changes: Any) -> dict[str, Any]:
@@ -71,7 +68,7 @@ def printed(taken: dict[str, Any], name: str | None, **changes: Any) -> bytes:
     told: dict[str, Any] = {
         "language": "zh-Hant",
         "bank_name": "Example Bank",
-        "date": datetime(2026, 11, 24, tzinfo=UTC).date(),
+        "date": date(2026, 11, 24),
     }
     return render("最終回覆", BODY, reference=taken["reference"], complainant=name, **{**told, **changes})
 
@@ -139,14 +136,16 @@ async def test_a_letter_answers_to_the_address_that_the_complainants_own_letter_
     assert answer.content != printed(taken, "Lee Example")
 
 
-async def test_who_has_no_name_is_addressed_nevertheless(post: Post, desk: Any, complaint: Any) -> None:
-    taken = await _taken(desk, complaint, {"email": "chan@example.com"})
-    await post.hear(issued(taken["id"]))
-    await post.hear(issued(taken["id"], letter_id="l-2", language="en", body="Dear {complainant},\n\nDone."))
+async def test_who_prefers_another_language_gets_the_letter_in_the_one_it_was_written_in(
+    post: Post, desk: Any, complaint: Any
+) -> None:
+    taken = await _taken(desk, complaint, language="zh-Hant")
+    await post.hear(issued(taken["id"], language="en", body="Dear {complainant},\n\nDone.", subject="Our decision"))
     await post.dispatcher.run()
-    chinese, english = post.sent
-    assert chinese.text.startswith("尊敬的客戶：")
-    assert english.text.startswith("Dear Customer,")
+    (one,) = post.sent
+    assert (one.language, one.subject, one.text.splitlines()[0]) == ("en", "Our decision", "Dear 陳示例,")
+    assert one.pdf is not None
+    assert b"/Lang(en-GB)" in one.pdf.content
 
 
 @pytest.mark.parametrize("who", ["manager", "admin", "phone", "reader", None])
@@ -176,8 +175,8 @@ async def test_what_is_kept_is_sealed_and_goes_with_the_complaint(post: Post, de
     assert "投訴成立".encode() not in said
     await post.dispatcher.run()
     await post.hear(ComplaintClosed(complaint_id=taken["id"], closed_at=desk.now))
-    headers = desk.headers("admin")
-    gone = await desk.http.post(f"/v1/complaints/{taken['id']}/erase", headers=headers)
+    headers = desk.headers("supervisor")
+    gone = await desk.http.post(f"/v1/complaints/{taken['id']}/erasure", headers=headers)
     assert gone.status_code == 200, gone.text
     assert await desk.scalar("SELECT length(sealed_content) FROM dispatch WHERE kind = 'letter'") == 0
     for path in ("", "/l-1", "/l-1.pdf"):

@@ -131,6 +131,12 @@ def office(desk: Any, server: tuple[MailServer, int]) -> Office:
     return Office(desk, server[1])
 
 
+def words(mail: email.message.EmailMessage) -> str:
+    part = mail.get_body()
+    assert part is not None
+    return str(part.get_content())
+
+
 async def _taken(desk: Any, complaint: Any, **changes: Any) -> dict[str, Any]:
     body = complaint(complainant=PERSON, language="en") | changes
     found: dict[str, Any] = (await desk.post(body)).json()
@@ -187,7 +193,7 @@ async def test_a_letter_to_a_server_that_says_451_for_an_hour_arrives_once(
     await office.pass_time(4)
     (mail,) = mails.mails
     assert mail["Subject"] == "Our decision"
-    assert mail.get_content().splitlines()[0] == "Dear Chan Example,"
+    assert words(mail).splitlines()[0] == "Dear Chan Example,"
     (told,) = await office.notified()
     assert (told.kind, told.state, told.origin) == ("letter", "sent", "l-1")
 

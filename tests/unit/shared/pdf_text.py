@@ -17,14 +17,15 @@ def _page(body: bytes, objects: Mapping[int, bytes]) -> str:
     resources = objects[_reference(body, b"Resources")]
     fonts = {name: _unicode(objects[int(n)], objects) for name, n in re.findall(rb"/(f\d+) (\d+) 0 R", resources)}
     found, font = [], dict[bytes, str]()
-    token = re.compile(rb"/(f\d+) [\d.]+ Tf|\(((?:\\.|[^\\()])*)\)|(ET)", re.S)
-    for name, string, end in token.findall(_stream(objects[_reference(body, b"Contents")])):
+    # a balanced pair of parentheses needs no backslash
+    token = re.compile(rb"/(f\d+) [\d.]+ Tf|\(((?:\\.|[^\\()]|\((?:\\.|[^\\()])*\))*)\)|<([0-9A-F]+)>|(ET)", re.S)
+    for name, string, digits, end in token.findall(_stream(objects[_reference(body, b"Contents")])):
         if name:
             font = fonts[name]
         elif end:
             found.append(" ")
         else:
-            raw = re.sub(rb"\\(\d{1,3}|.)", _escaped, string, flags=re.S)
+            raw = bytes.fromhex(digits.decode()) or re.sub(rb"\\(\d{1,3}|.)", _escaped, string, flags=re.S)
             found += [font.get(raw[i : i + 2], "\ufffd") for i in range(0, len(raw), 2)]
     return "".join(found)
 
