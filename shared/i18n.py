@@ -14,6 +14,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -93,6 +94,16 @@ class Translator:
     @property
     def _locale(self) -> str:
         return _LOCALES[self.language]
+
+
+def long_date(day: _Day, language: str) -> str:
+    """A day as it stands in a letter: 5 November 2026, 2026年11月5日."""
+    return dates.format_date(day, "long", locale=_LOCALES[language])
+
+
+def money(amount: Decimal, currency: str, language: str) -> str:
+    """An amount with the sign of its currency, an ISO 4217 code: HK$1,200.00."""
+    return numbers.format_currency(amount, currency, locale=_LOCALES[language])
 
 
 def translator(language: str, zone: ZoneInfo, own: Path | None = None) -> Translator:

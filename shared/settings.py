@@ -18,6 +18,7 @@ class Settings(BaseSettings):
     kafka_security: dict[str, Any] = Field({}, description="Further aiokafka options as JSON (security_protocol, ...)")
     timezone: str = Field("Asia/Hong_Kong", description="The bank's time zone, for days and for what people see")
     languages: tuple[str, ...] = ("zh-Hant", "zh-Hans", "en")
+    bank_name: str = Field("Example Bank", min_length=1, description="The bank's name, at the head of its letters")
     oidc_issuer: str | None = Field(None, description="The staff directory's issuer; unset: no staff tokens")
     oidc_audience: str = "redress"
     oidc_jwks_url: str | None = Field(None, description="Where its keys are; unset: found by discovery")

@@ -450,6 +450,26 @@ class LetterIn(TypedDict):
     pages: NotRequired[int | None]
 
 
+class LetterOut(TypedDict):
+    """A letter of the bank. `dispatch` carries it; `via` and `state` say how, and whether it has gone out."""
+
+    id: str
+    kind: str
+    language: str
+    subject: str
+    issued_on: str
+    dispatch: str
+    via: str
+    state: str
+    settled_at: str | None
+
+
+class LettersOut(TypedDict):
+    """All of a complaint, the oldest first."""
+
+    items: list[LetterOut]
+
+
 class LinkOut(TypedDict):
     """Two complaints of one person that may be one matter. `score` is 0 to 1; `reasons` are codes: near_text,
     same_subject, same_amount, same_day, same_transaction, quotes_reference, same_product, same_branch.
@@ -582,6 +602,21 @@ class OpenedDispatchOut(TypedDict):
     reason: str | None
     to: str | None
     subject: str
+    text: str
+
+
+class OpenedLetterOut(TypedDict):
+    """With its words, the name filled in."""
+
+    id: str
+    kind: str
+    language: str
+    subject: str
+    issued_on: str
+    dispatch: str
+    via: str
+    state: str
+    settled_at: str | None
     text: str
 
 
@@ -1277,6 +1312,18 @@ class Intake(_Caller):
     def dispatches_settle(self, id: str) -> DispatchOut:
         """A failed one was seen to another way: printed and posted, told by telephone."""
         return cast("DispatchOut", self._call("POST", f"/v1/dispatches/{_part(id)}/settle").json())
+
+    def letters_letters(self, id: str) -> LettersOut:
+        """The letters of a complaint and how they fare. That they were looked at is audited."""
+        return cast("LettersOut", self._call("GET", f"/v1/complaints/{_part(id)}/letters").json())
+
+    def letters_printed(self, id: str, letter: str) -> bytes:
+        """A letter as PDF, with the name, to be printed and posted. That it was printed is audited."""
+        return self._call("GET", f"/v1/complaints/{_part(id)}/letters/{_part(letter)}.pdf").content
+
+    def letters_open_one(self, id: str, letter: str) -> OpenedLetterOut:
+        """A letter with its words. That it was read is audited."""
+        return cast("OpenedLetterOut", self._call("GET", f"/v1/complaints/{_part(id)}/letters/{_part(letter)}").json())
 
     def webhooks_list_webhooks(self) -> WebhooksOut:
         """This key's webhooks."""

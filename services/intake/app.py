@@ -64,6 +64,7 @@ def create_app(
         proxies=settings.trusted_proxies,
     )
     app.state.form_senders = limits.Addresses(limits.Quota("form", settings.rate_limit_forms), settings.trusted_proxies)
+    app.state.bank_name = settings.bank_name
     app.state.public_url = settings.public_url.rstrip("/")
     return app
 

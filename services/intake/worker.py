@@ -36,7 +36,7 @@ def create_worker(
         timedelta(days=settings.link_window_days),
     )
     sender = Sender(db, desk.keys, Outbound(private=settings.webhook_private), clock)
-    dispatcher = Dispatcher(db, desk, _ways(settings), clock)
+    dispatcher = Dispatcher(db, desk, _ways(settings), clock, bank_name=settings.bank_name)
     files = make_files(settings, db, desk, clock)
     timers = [
         Timer("webhooks", 1, sender.run),

@@ -11,6 +11,7 @@ from services.intake.domain.dispatch import choose
 from services.intake.store import complaint as complaints
 from services.intake.store import correspondence as store
 from services.intake.usecases import dispatch
+from services.intake.usecases import letter as letters
 from services.intake.usecases.complaint import TRACKING
 from services.intake.usecases.correspondence import message_text
 from shared import trace
@@ -23,6 +24,7 @@ from shared.events import (
     ComplaintReceived,
     Event,
 )
+from shared.letters import addressed, called
 
 _KNOWN: tuple[type[Event], ...] = (
     ComplaintReceived,
@@ -81,16 +83,21 @@ async def _write(tx: AsyncSession, context: Context, complaint: complaints.Compl
     if way is None:
         return
     name = ((person or {}).get("representative") or {}).get("name") or (person or {}).get("name") or ""
+    asked = event.language if isinstance(event, ComplaintLetterIssued | ComplaintInformationRequested) else None
+    language = next(one for one in (asked, complaint.language, *context.languages) if one in context.languages)
     link = f"{context.public_url}/track/{complaint.reference}#t={quote(desk.data_key(complaint).token(TRACKING))}"
-    values = {"name": name, "reference": complaint.reference, "link": link, "question": "", "subject": ""}
-    language, origin = complaint.language or context.languages[0], None
+    values = {"reference": complaint.reference, "link": link, "question": "", "subject": ""}
+    values["name"] = called(name, language)
+    letter, origin = None, None
     match event:
         case ComplaintLetterIssued():
-            language, origin = event.language, event.letter_id
-            values["subject"] = event.subject
-            values["question"] = event.body.replace("{complainant}", name)
+            origin = event.letter_id
+            address = (content.get("facts") or {}).get("sender_address")
+            letter = letters.kept(event, name=name, address=address, zone=context.zone)
+            values["subject"] = addressed(event.subject, name, letter["language"])
+            values["question"] = addressed(event.body, name, letter["language"])
         case ComplaintInformationRequested():
-            language, origin = event.language or language, event.request_id
+            origin = event.request_id
             values["question"] = event.question
         case ComplaintMessageAdded():
             origin = event.message_id
@@ -104,12 +111,13 @@ async def _write(tx: AsyncSession, context: Context, complaint: complaints.Compl
         complaint,
         kind=kind,
         way=way,
-        language=language if language in context.languages else context.languages[0],
+        language=language,
         dedupe_key=key,
         values=values,
         origin=origin,
         answers=answers,
         now=context.clock(),
+        letter=letter,
     )
 
 

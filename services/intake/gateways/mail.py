@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from email.message import EmailMessage
 from email.utils import format_datetime
 from typing import Any
@@ -27,14 +28,25 @@ Send = Callable[["Outgoing"], Awaitable[None]]
 """Raises NotNow, Never."""
 
 
+@dataclass(frozen=True, slots=True)
+class Pdf:
+    """A file that goes along."""
+
+    name: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Outgoing:
     """What is sent. `id` names it to the receiving side, the same at every attempt."""
 
-    __slots__ = ("answers", "id", "language", "subject", "text", "to")
-
-    def __init__(self, id: str, to: str, subject: str, text: str, language: str, answers: str | None = None) -> None:
-        self.id, self.to, self.subject, self.text = id, to, subject, text
-        self.language, self.answers = language, answers
+    id: str
+    to: str
+    subject: str
+    text: str
+    language: str
+    answers: str | None = None
+    pdf: Pdf | None = None
 
 
 def smtp(host: str, port: int, *, sender: str, username: str | None, password: str | None, tls: str) -> Send:
@@ -75,6 +87,8 @@ def letter(one: Outgoing, sender: str) -> EmailMessage:
     if one.answers and one.answers.isascii() and one.answers.isprintable() and "@" in one.answers:
         message["In-Reply-To"] = f"<{one.answers.strip('<>')}>"
     message.set_content(one.text)
+    if one.pdf:
+        message.add_attachment(one.pdf.content, maintype="application", subtype="pdf", filename=one.pdf.name)
     return message
 
 

@@ -115,6 +115,12 @@ async def dispatch(tx: AsyncSession, id: str) -> Dispatch | None:
     return (await tx.scalars(select(Dispatch).where(_dispatch.c.id == id).with_for_update())).first()
 
 
+async def letters(tx: AsyncSession, complaint_id: str) -> Sequence[Dispatch]:
+    """What carries or carried the letters of a complaint, oldest first."""
+    query = select(Dispatch).where(_dispatch.c.complaint_id == complaint_id, _dispatch.c.kind == "letter")
+    return (await tx.scalars(query.order_by(_dispatch.c.id))).all()
+
+
 async def dedupe_keys(tx: AsyncSession, keys: Collection[str]) -> set[str]:
     """Those of `keys` under which something was written down already."""
     return set((await tx.scalars(select(_dispatch.c.dedupe_key).where(_dispatch.c.dedupe_key.in_(list(keys))))).all())

@@ -9,7 +9,7 @@ import asyncio
 import random
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -21,10 +21,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.intake.domain.dispatch import DispatchSettled, Way
 from services.intake.domain.retry import next_attempt
-from services.intake.gateways.mail import Never, NotNow, Outgoing, Send
+from services.intake.gateways.mail import Never, NotNow, Outgoing, Pdf, Send
 from services.intake.store import complaint as complaints
 from services.intake.store import correspondence as store
 from services.intake.usecases.complaint import Desk
+from services.intake.usecases.letter import Printable, printable
 from shared import audit, outbox
 from shared.clock import Clock, rfc3339
 from shared.db import Database
@@ -57,8 +58,10 @@ def add(
     origin: str | None,
     answers: str | None,
     now: datetime,
+    letter: Mapping[str, Any] | None = None,
 ) -> store.Dispatch:
-    """Write something down to be sent, in the words of `language` with `values` filled in."""
+    """Write something down to be sent, in the words of `language` with `values` filled in. `letter` is kept with it, to
+    be printed (`usecases.letter`)."""
     text = letters(language)[kind]
     filled = {name: _fill(text[name], values).strip() for name in ("subject", "body", "sms")}
     id = uuid7()
@@ -67,6 +70,7 @@ def add(
         "subject": " ".join(filled["subject"].split()),
         "text": filled["sms"] if way.via == "sms" else filled["body"],
         "answers": answers,
+        "letter": letter,
     }
     one = store.Dispatch(
         id=id,
@@ -103,13 +107,15 @@ class _Sending:
     id: str
     via: str
     what: Outgoing | None
+    letter: Printable | None = None
 
 
 class Dispatcher:
     """Sends what is due. `ways` are those that are set up; what goes by another waits."""
 
-    def __init__(self, db: Database, desk: Desk, ways: Mapping[str, Send], clock: Clock) -> None:
+    def __init__(self, db: Database, desk: Desk, ways: Mapping[str, Send], clock: Clock, *, bank_name: str) -> None:
         self._db, self._desk, self._ways, self._clock = db, desk, ways, clock
+        self._bank_name = bank_name
 
     async def run(self) -> None:
         """Send until nothing is due."""
@@ -133,14 +139,19 @@ class Dispatcher:
         to = key.open(f"dispatch-to:{one.id}", one.sealed_to).decode()
         content = orjson.loads(key.open(f"dispatch:{one.id}", one.sealed_content))
         what = Outgoing(one.id, to, content["subject"], content["text"], one.language, content["answers"])
-        return _Sending(one.id, one.via, what)
+        letter = printable(complaint, one, content) if one.via == "email" else None
+        return _Sending(one.id, one.via, what, letter)
 
     async def _send(self, one: _Sending) -> tuple[bool, str | None]:
         """Whether that is final, and why it did not go."""
         if one.what is None:
             return True, "erased"
         try:
-            await self._ways[one.via](one.what)
+            what = one.what
+            if one.letter is not None:
+                pdf = await asyncio.to_thread(one.letter.pdf, self._bank_name)
+                what = replace(what, pdf=Pdf(one.letter.file_name, pdf))
+            await self._ways[one.via](what)
         except Never as error:
             return True, str(error)
         except NotNow as error:

@@ -70,7 +70,7 @@ class Office:
             "email": smtp("127.0.0.1", port, sender="care@bank.example", username=None, password=None, tls="none"),
             "sms": sms("http://sms.example/send", key="gateway-key", sender="Bank", client=client),
         }
-        self.dispatcher = Dispatcher(desk.db, desk.app.state.desk, self.ways, lambda: desk.now)
+        self.dispatcher = Dispatcher(desk.db, desk.app.state.desk, self.ways, lambda: desk.now, bank_name="Bank")
         settings = desk.app.state.settings
         context = consumers.Context(
             desk.app.state.desk, lambda: desk.now, settings.zone, "https://care.example", settings.languages
@@ -131,6 +131,12 @@ def office(desk: Any, server: tuple[MailServer, int]) -> Office:
     return Office(desk, server[1])
 
 
+def words(mail: email.message.EmailMessage) -> str:
+    part = mail.get_body()
+    assert part is not None
+    return str(part.get_content())
+
+
 async def _taken(desk: Any, complaint: Any, **changes: Any) -> dict[str, Any]:
     body = complaint(complainant=PERSON, language="en") | changes
     found: dict[str, Any] = (await desk.post(body)).json()
@@ -187,7 +193,7 @@ async def test_a_letter_to_a_server_that_says_451_for_an_hour_arrives_once(
     await office.pass_time(4)
     (mail,) = mails.mails
     assert mail["Subject"] == "Our decision"
-    assert mail.get_content().splitlines()[0] == "Dear Chan Example,"
+    assert words(mail).splitlines()[0] == "Dear Chan Example,"
     (told,) = await office.notified()
     assert (told.kind, told.state, told.origin) == ("letter", "sent", "l-1")
 
@@ -250,7 +256,7 @@ async def test_a_server_that_is_down_is_no_reason_to_give_up(
     taken = await _taken(desk, complaint)
     down = smtp("127.0.0.1", free_port(), sender="care@bank.example", username=None, password=None, tls="none")
     await office.hear(letter(taken["id"], desk))
-    dead = Dispatcher(desk.db, desk.app.state.desk, {"email": down}, lambda: desk.now)
+    dead = Dispatcher(desk.db, desk.app.state.desk, {"email": down}, lambda: desk.now, bank_name="Bank")
     await dead.run()
     assert await office.notified() == []
     desk.now += timedelta(hours=1)
@@ -261,7 +267,7 @@ async def test_a_server_that_is_down_is_no_reason_to_give_up(
 async def test_nothing_is_set_up_and_everything_waits(desk: Any, office: Office, complaint: Any) -> None:
     taken = await _taken(desk, complaint)
     await office.hear(letter(taken["id"], desk))
-    await Dispatcher(desk.db, desk.app.state.desk, {}, lambda: desk.now).run()
+    await Dispatcher(desk.db, desk.app.state.desk, {}, lambda: desk.now, bank_name="Bank").run()
     assert [row["state"] for row in await desk.rows("SELECT state FROM dispatch")] == ["waiting"]
 
 
