@@ -3,7 +3,9 @@
 from fastapi import FastAPI
 
 from services.routing import api, classifier, store
+from services.routing.letters import load as load_letters
 from services.routing.settings import RoutingSettings
+from services.routing.usecases.letters import Desk
 from shared import logs
 from shared.clock import Clock, utcnow
 from shared.db import Database
@@ -21,6 +23,7 @@ def create_app(settings: RoutingSettings, db: Database, *, clock: Clock = utcnow
         routers=api.ROUTERS,
     )
     app.state.current = classifier.Current(settings.routing_registers, classifier.shipped())
+    app.state.letters = Desk(load_letters(), settings.bank_name, settings.zone, settings.routing_jurisdiction)
     return app
 
 

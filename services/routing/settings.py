@@ -13,6 +13,7 @@ class RoutingSettings(Settings):
 
     database_routing: str | None = None
     routing_registers: Path = Field(OWN, description="Folder with rules, routes, departments, products, taxonomy")
+    routing_jurisdiction: str = Field("hk", description="Whose law holds for letters where a complaint names none")
 
     @property
     def database(self) -> str:

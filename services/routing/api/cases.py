@@ -406,7 +406,7 @@ async def step(
         said.action(verb),
         actor=await actor_of(tx, principal),
         rulebook=rulebook,
-        version=_version(if_match),
+        version=version_of(if_match),
         now=clock(),
         words=steps.Words(said.text, said.reply_by),
     )
@@ -414,7 +414,7 @@ async def step(
     return view(row)
 
 
-def _version(if_match: str | None) -> int | None:
+def version_of(if_match: str | None) -> int | None:
     if if_match is None or if_match.strip() == "*":
         return None
     text = if_match.strip().removeprefix("W/").strip('"')

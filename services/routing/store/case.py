@@ -75,6 +75,7 @@ class ComplaintCase(Base, table=True):
     withdrawn_at: datetime | None = time()
     disputed_at: datetime | None = time()
     incident_id: str | None = Field(default=None, max_length=36)
+    jurisdiction: str | None = Field(default=None, max_length=20)
 
 
 Row = dict[str, Any]

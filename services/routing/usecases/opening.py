@@ -81,6 +81,7 @@ def open_case(
         "model": found.model,
         "explanation": orjson.dumps(explanation(found)).decode(),
         "customer_ref": received.customer_ref,
+        "jurisdiction": received.jurisdiction,
         "vulnerable": False,
         "about": "[]",
         "rights_told": False,

@@ -360,6 +360,11 @@ MAY: dict[tuple[str, str], tuple[set[str], Any]] = {
     ("GET", "/v1/cases/{complaint_id}/history"): (WORDS, None),
     ("GET", "/v1/cases/{complaint_id}/consults"): (WORDS, None),
     ("GET", "/v1/departments"): (READERS, None),
+    ("GET", "/v1/cases/{complaint_id}/letters"): (WORDS, None),
+    ("GET", "/v1/cases/{complaint_id}/letters/{letter_id}.pdf"): (WORDS, None),
+    ("POST", "/v1/cases/{complaint_id}/letters"): ({"officer", "supervisor"}, {"kind": "final"}),
+    ("POST", "/v1/cases/{complaint_id}/letters/preview"): ({"officer", "supervisor"}, {"kind": "final"}),
+    ("POST", "/v1/cases/{complaint_id}/letters/preview.pdf"): ({"officer", "supervisor"}, {"kind": "final"}),
     ("POST", "/v1/classify"): ({"officer", "supervisor", "auditor", "admin"}, {"text": "late fee"}),
     ("POST", "/v1/cases/{complaint_id}/{verb}"): ({"officer", "supervisor", "manager"}, RESOLUTION),
     ("GET", "/v1/officers"): (KEEPERS | {"manager", "auditor"}, None),
@@ -376,12 +381,14 @@ async def test_every_route_lets_in_its_roles_and_nobody_else(desk: Any, id_of: C
     for (method, path), (allowed, body) in MAY.items():
         for who in everybody:
             # the verb is refused in this state: nothing changes
-            url = path.format(complaint_id=id_of(1), verb="resolve", officer_id="staff:1", absence_id="0")
+            url = path.format(
+                complaint_id=id_of(1), verb="resolve", officer_id="staff:1", absence_id="0", letter_id="0"
+            )
             answer = await desk.http.request(method, url, headers=desk.headers(who), json=body)
             if who is None:
                 problem(answer, 401, "unauthenticated")
             elif who in allowed:
-                assert answer.status_code in (200, 201, 404, 409), (method, path, who, answer.text)
+                assert answer.status_code in (200, 201, 404, 409, 422), (method, path, who, answer.text)
             else:
                 problem(answer, 403, "forbidden")
 
