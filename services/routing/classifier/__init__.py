@@ -8,10 +8,11 @@ from functools import cache
 from pathlib import Path
 
 from services.routing.classifier.current import Current
-from services.routing.classifier.decide import Classification, Facts, Routing, Rulebook, Spoke
+from services.routing.classifier.decide import Classification, Facts, Rulebook, Spoke
 from services.routing.classifier.model import Model
 from services.routing.classifier.model import read as read_model
 from services.routing.classifier.registers import BadRegister, read
+from services.routing.classifier.table import Routing
 
 __all__ = ["BadRegister", "Classification", "Current", "Facts", "Routing", "Rulebook", "Spoke", "load", "shipped"]
 

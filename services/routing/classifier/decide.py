@@ -9,15 +9,8 @@ from typing import Literal
 from services.routing.classifier.language import detect, normalise
 from services.routing.classifier.matcher import BadKeyword, Keyword, Matcher, Prepared
 from services.routing.classifier.model import Model, Seen, Word
-from services.routing.classifier.registers import (
-    CONDITIONS,
-    BadRegister,
-    Keywords,
-    Registers,
-    Route,
-    Rule,
-    Signals,
-)
+from services.routing.classifier.registers import BadRegister, Keywords, Registers, Rule, Signals
+from services.routing.classifier.table import Known, Routing, route
 from services.routing.domain.powers import Powers
 from shared.events import Severity
 
@@ -84,14 +77,6 @@ class Classification:
         return tuple(s.rule.id for s in self.spoke)
 
 
-@dataclass(frozen=True, slots=True)
-class Routing:
-    """Who is given the complaint, and why, in words that quote nothing of it."""
-
-    department: str
-    reason: str
-
-
 class Rulebook:
     """The registers and the model, compiled once. Immutable: any number of complaints may be decided with one."""
 
@@ -156,20 +141,18 @@ class Rulebook:
 
     def route(self, found: Classification, facts: Facts = NOTHING) -> Routing:
         """The one department that takes charge of a complaint so classified."""
-        known = {
-            "category": found.category,
-            "product": found.product,
-            "channel": facts.channel,
-            "branch": facts.branch,
-            "severity": found.severity,
-            "language": found.language,
-        }
-        ids = frozenset(found.rule_ids)
-        for route in self.registers.routes.route:
-            if _fits(route, known, ids):
-                return Routing(route.department, _reason(route, known, ids))
-        said = f"category={found.category}, product={found.product or 'unknown'}"
-        return Routing(self.registers.routes.fallback, f"fallback: no route for {said}")
+        return route(
+            self.registers.routes,
+            Known(
+                found.category,
+                found.product,
+                facts.channel,
+                facts.branch,
+                found.severity,
+                found.language,
+                frozenset(found.rule_ids),
+            ),
+        )
 
     def _shares(self, spoke: Sequence[Spoke]) -> dict[str, float]:
         """Category -> its share of all weight, doubt included."""
@@ -227,17 +210,3 @@ def _compile(where: str, entries: Sequence[tuple[str, Keywords]]) -> Matcher:
 
 def _plain(name: str) -> str:
     return _SEPARATORS.sub(" ", normalise(name)).strip()
-
-
-def _fits(route: Route, known: Mapping[str, str | None], ids: frozenset[str]) -> bool:
-    plain = (name for name in CONDITIONS if name != "rules")
-    wanted = all(not getattr(route, name) or known[name] in getattr(route, name) for name in plain)
-    return wanted and (not route.rules or not ids.isdisjoint(route.rules))
-
-
-def _reason(route: Route, known: Mapping[str, str | None], ids: frozenset[str]) -> str:
-    said = [f"category={known['category']}"]
-    said += [f"{name}={known[name]}" for name in CONDITIONS[1:] if name != "rules" and getattr(route, name)]
-    if route.rules:
-        said.append(f"rules={'+'.join(sorted(ids & route.rules))}")
-    return f"rule {route.id}: {', '.join(said)}"

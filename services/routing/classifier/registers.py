@@ -234,7 +234,7 @@ def _check(found: Registers) -> None:
     unique("taxonomy.toml", "root_cause", [t.code for t in found.taxonomy.root_cause])
     unique("taxonomy.toml", "no_redress", [t.code for t in found.taxonomy.no_redress])
     departments = unique("departments.toml", "department", [d.code for d in found.departments])
-    products = unique("products.toml", "product", [p.code for p in found.products])
+    unique("products.toml", "product", [p.code for p in found.products])
     if "other" not in categories:
         raise BadRegister("taxonomy.toml: category 'other' is missing; it takes what no rule knows")
 
@@ -248,18 +248,24 @@ def _check(found: Registers) -> None:
         known(f"{where}: needs a rule that stands before it", "rule", set(rule.needs), rules)
         rules.add(rule.id)
 
-    unique("routes.toml", "route", [r.id for r in found.routes.route])
-    known("routes.toml: fallback", "department", {found.routes.fallback}, departments)
-    for route in found.routes.route:
-        where = f"routes.toml: route '{route.id}'"
-        known(where, "department", {route.department}, departments)
-        known(where, "category", route.category, categories)
-        known(where, "product", route.product, products)
-        known(where, "rule", route.rules, rules)
+    check_routes(found, found.routes)
     used = {id for route in found.routes.route for id in route.rules} | {n for r in found.rules.rule for n in r.needs}
     for rule in found.rules.rule:
         if rule.category is None and rule.severity is None and rule.id not in used:
             raise BadRegister(f"rules.toml: rule '{rule.id}': it decides nothing (no category, severity, route, need)")
+
+
+def check_routes(found: Registers, routes: Routes) -> None:
+    """Raises BadRegister where a routing table names what the other registers do not know."""
+    unique("routes.toml", "route", [r.id for r in routes.route])
+    departments = {d.code for d in found.departments}
+    known("routes.toml: fallback", "department", {routes.fallback}, departments)
+    for route in routes.route:
+        where = f"routes.toml: route '{route.id}'"
+        known(where, "department", {route.department}, departments)
+        known(where, "category", route.category, {t.code for t in found.taxonomy.category})
+        known(where, "product", route.product, {p.code for p in found.products})
+        known(where, "rule", route.rules, {r.id for r in found.rules.rule})
 
 
 def unique(file: str, kind: str, codes: list[str]) -> set[str]:

@@ -367,6 +367,8 @@ MAY: dict[tuple[str, str], tuple[set[str], Any]] = {
     ("POST", "/v1/cases/{complaint_id}/letters/preview.pdf"): ({"officer", "supervisor"}, {"kind": "final"}),
     ("POST", "/v1/classify"): ({"officer", "supervisor", "auditor", "admin"}, {"text": "late fee"}),
     ("POST", "/v1/cases/{complaint_id}/{verb}"): ({"officer", "supervisor", "manager"}, RESOLUTION),
+    ("GET", "/v1/routing-table"): (KEEPERS | {"auditor"}, None),
+    ("POST", "/v1/routing-table/dry-run"): (KEEPERS | {"auditor"}, {"fallback": "complaint_office", "route": []}),
     ("GET", "/v1/officers"): (KEEPERS | {"manager", "auditor"}, None),
     ("PUT", "/v1/officers/{officer_id}"): (KEEPERS, {"department": "cards"}),
     ("POST", "/v1/officers/{officer_id}/absences"): (KEEPERS, {"first": "2026-12-01", "last": "2026-12-02"}),
