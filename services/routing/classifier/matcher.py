@@ -12,6 +12,7 @@ from operator import add
 from services.routing.classifier.language import normalise
 
 _WORD = re.compile(r"[a-z0-9]+(?:'[a-z]+)*")
+_WORDS_AND_ENDS = re.compile(rf"{_WORD.pattern}|[!?。]|\.(?!\w)")  # no phrase reaches over the end of a sentence
 _STEM = 3
 
 
@@ -38,7 +39,7 @@ class Prepared:
 
     def __init__(self, raw: str) -> None:
         self.text = normalise(raw)
-        words = _WORD.findall(self.text)
+        words = _WORDS_AND_ENDS.findall(self.text)
         self.words_line = f" {' '.join(words)} "
         self.words = set(words)
         self.stems = {w[:_STEM] for w in self.words}
