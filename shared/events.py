@@ -326,6 +326,30 @@ class IncidentClosed(Event):
     closed_at: AwareDatetime
 
 
+@published("routing", "complaint.joined")
+class ComplaintJoined(Event):
+    """A complaint is handled with others as an incident; `incident_id` None: no longer."""
+
+    incident_id: str | None = None
+    joined_at: AwareDatetime
+
+
+@published("reporting", "surge.detected")
+class SurgeDetected(Event):
+    """More complaints of one kind came in from `since` to `until` than chance explains. The kind is what is given of
+    `category`, `product`, `branch` and `channel`. `complaint_id` is here the surge's own id."""
+
+    category: str | None = None
+    product: str | None = None
+    branch: str | None = None
+    channel: str | None = None
+    observed: int
+    expected: float
+    since: AwareDatetime
+    until: AwareDatetime
+    detected_at: AwareDatetime
+
+
 @published("routing", "complaint.acknowledged")
 class ComplaintAcknowledged(Event):
     """The complainant was told that the complaint is in hand."""

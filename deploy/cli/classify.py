@@ -1,5 +1,7 @@
 """The commands of the classifier: train, evaluate, cross-validate, explain."""
 
+import asyncio
+import hashlib
 import json
 from pathlib import Path
 from typing import Annotated, Any
@@ -57,13 +59,29 @@ def _model(folder: Path) -> Any:
 
 @app.command()
 def train(
-    file: File,
-    text: TextColumn,
-    label: LabelColumn,
-    out: Annotated[Path, typer.Option(file_okay=False, help="Folder for the model")],
+    file: Annotated[
+        Path | None, typer.Argument(exists=True, dir_okay=False, help="CSV, also .csv.gz; none: officers' corrections")
+    ] = None,
+    text: Annotated[list[str] | None, typer.Option(help="Column of the text; several are joined")] = None,
+    label: Annotated[str | None, typer.Option(help="Column of the right answer")] = None,
+    out: Annotated[
+        Path | None, typer.Option(file_okay=False, help="Folder for the model; none: a candidate for the desk")
+    ] = None,
+    by: Annotated[str, typer.Option(help="Who trains it, for the audit trail")] = "redress classifier train",
 ) -> None:
-    """Train a model on labelled texts."""
-    found = _read(file, text, label)
+    """Train a model on labelled texts, or on what officers have corrected.
+
+    Without `--out` it is compared with the model in use on a held-out part and kept as a candidate, or as refused where
+    it does worse; a supervisor puts a candidate in use.
+    """
+    if file is None and out is not None:
+        raise typer.BadParameter("a model in a folder needs a file of labelled texts", param_hint="--out")
+    if file is not None and not (text and label):
+        raise typer.BadParameter("are needed with a file", param_hint="--text, --label")
+    found = _read(file, text or [], label or "") if file is not None else None
+    if out is None or found is None:
+        asyncio.run(_candidate(found, by))
+        return
     with console.status(f"Training on {len(found.texts):,} texts ..."):
         model = _train(found.texts, found.labels)
     out.mkdir(parents=True, exist_ok=True)
@@ -75,6 +93,48 @@ def train(
         soft_wrap=True,
         markup=False,
     )
+
+
+async def _candidate(found: Any, by: str) -> None:
+    """Train, compare and record; prints JSON. `found`: labelled texts, None for officers' corrections."""
+    from deploy.registry import SERVICES
+    from services.routing.classifier import load, shipped
+    from services.routing.classifier.retraining import Example, retrain
+    from services.routing.classifier.training import TooLittle
+    from services.routing.usecases import models
+    from shared.clock import utcnow
+
+    service = SERVICES["routing"]
+    settings = service.settings()
+    service.migrate(settings)
+    db = service.database(settings)
+    try:
+        async with db.reading() as tx:
+            current = await models.in_use(tx, shipped())
+            examples = await models.corrections(tx) if found is None else None
+        if examples is None:
+            examples = [
+                Example(hashlib.sha256(text.encode()).hexdigest(), text, label)
+                for text, label in zip(found.texts, found.labels, strict=True)
+            ]
+        if unknown := models.unknown_types(examples, load(settings.routing_registers).categories):
+            console.print(f"No types of this desk: {', '.join(unknown)}", markup=False, soft_wrap=True)
+            raise typer.Exit(2)
+        try:
+            with console.status(f"Training on {len(examples):,} examples ..."):
+                model, comparison = await asyncio.to_thread(retrain, examples, current)
+        except TooLittle as error:
+            console.print(str(error), markup=False, soft_wrap=True)
+            raise typer.Exit(2) from None
+        async with db.transaction() as tx:
+            row = await models.record(tx, model, comparison, compared_with=current.version, by=by, now=utcnow())
+            state = row.state
+    finally:
+        await db.close()
+    told = {"candidate": comparison.candidate.as_dict(), "in_use": comparison.in_use.as_dict()}
+    typer.echo(json.dumps({"model": model.version, "state": state, "compared_with": current.version, **told}))
+    if state == "refused":
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -119,33 +179,16 @@ def starter(
     texts: Annotated[int, typer.Option(min=600)] = 9000,
 ) -> None:
     """Train the model that the project ships, on texts that it makes up; prints JSON of how it does on others."""
-    from services.routing.classifier import evaluation, training
-    from services.routing.classifier import starter as made_up
+    from services.routing.classifier.decide import PRODUCT, TYPE
+    from services.routing.classifier.evaluation import evaluate as measure
+    from services.routing.classifier.retraining import first
 
-    learn = list(made_up.generate(texts, 1))
-    other = list(made_up.generate(texts // 2, 2, part="heldout"))
-    situations = sorted({one.situation for one in other})
-    calibrating = set(situations[::2])  # and the other situations to measure on
-    calibrate = [one for one in other if one.situation in calibrating]
-    check = [one for one in other if one.situation not in calibrating]
     with console.status(f"Training on {texts:,} made-up texts ..."):
-        model = training.train(
-            *_asked(learn), apart=_asked(calibrate), recipe=training.Recipe(keep=16_000, half=True), name="starter"
-        )
+        model, check = first(texts)
     out.write_bytes(model.encode())
-    of_product = [one for one in check if one.product is not None]
+    named = [one for one in check if one.product is not None]
     figures = {
-        "type": evaluation.evaluate(model, "type", [one.text for one in check], [one.type for one in check]),
-        "product": evaluation.evaluate(
-            model, "product", [one.text for one in of_product], [str(one.product) for one in of_product]
-        ),
+        "type": measure(model, TYPE, [one.text for one in check], [one.type for one in check]),
+        "product": measure(model, PRODUCT, [one.text for one in named], [str(one.product) for one in named]),
     }
     typer.echo(json.dumps({"model": model.version} | {name: found.as_dict() for name, found in figures.items()}))
-
-
-def _asked(texts: Any) -> tuple[list[str], dict[str, list[str | None]]]:
-    """Texts, and their answers to each question."""
-    return [one.text for one in texts], {
-        "type": [one.type for one in texts],
-        "product": [one.product for one in texts],
-    }

@@ -1,11 +1,17 @@
 """Routing's HTTP process."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from fastapi import FastAPI
 
 from services.routing import api, classifier, store
 from services.routing.letters import load as load_letters
 from services.routing.settings import RoutingSettings
+from services.routing.taxonomies import load as load_taxonomies
 from services.routing.usecases.letters import Desk
+from services.routing.usecases.models import Follower
 from shared import logs
 from shared.clock import Clock, utcnow
 from shared.db import Database
@@ -14,6 +20,17 @@ from shared.web.app import create_app as frame
 
 def create_app(settings: RoutingSettings, db: Database, *, clock: Clock = utcnow) -> FastAPI:
     """The app on `db`. Raises BadRegister when the registers cannot be used."""
+    current = classifier.Current(settings.routing_registers, classifier.shipped())
+
+    @asynccontextmanager
+    async def following(_: FastAPI) -> AsyncIterator[None]:
+        task = asyncio.create_task(Follower(db, current, classifier.shipped()).follow(), name="follow-model")
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
     app = frame(
         "routing",
         "Gives every complaint to the department that can solve it, and walks the case to its end.",
@@ -21,8 +38,10 @@ def create_app(settings: RoutingSettings, db: Database, *, clock: Clock = utcnow
         db=db,
         clock=clock,
         routers=api.ROUTERS,
+        lifespan=following,
     )
-    app.state.current = classifier.Current(settings.routing_registers, classifier.shipped())
+    app.state.current = current
+    app.state.taxonomies = load_taxonomies(settings.routing_registers)
     app.state.letters = Desk(load_letters(), settings.bank_name, settings.zone, settings.routing_jurisdiction)
     return app
 

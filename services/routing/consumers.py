@@ -1,4 +1,5 @@
-"""What routing hears: complaints, what becomes of them and their erasure from intake, escalations from sla."""
+"""What routing hears: complaints, what becomes of them and their erasure from intake, escalations from sla,
+surges from reporting."""
 
 import asyncio
 from collections.abc import Sequence
@@ -8,11 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.routing import store
 from services.routing.classifier import Current
 from services.routing.store import ComplaintCase
-from services.routing.usecases import opening
+from services.routing.usecases import incidents, opening
 from shared import trace
 from shared.clock import Clock
 from shared.cloudevents import Envelope
 from shared.events import (
+    ComplaintAmended,
     ComplaintDisputed,
     ComplaintErased,
     ComplaintEscalated,
@@ -20,13 +22,16 @@ from shared.events import (
     ComplaintNotified,
     ComplaintReceived,
     ComplaintWithdrawn,
+    SurgeDetected,
 )
 from shared.inbox import Handle
 
 # Classifying takes the processor, not the disk: after so many events others in this process get their turn.
 _BREATH = 25
-_FOLLOWING = (ComplaintWithdrawn, ComplaintDisputed, ComplaintMessageAdded, ComplaintNotified)
-HANDLED = frozenset(e.type for e in (ComplaintReceived, ComplaintErased, ComplaintEscalated, *_FOLLOWING))
+_FOLLOWING = (ComplaintAmended, ComplaintWithdrawn, ComplaintDisputed, ComplaintMessageAdded, ComplaintNotified)
+HANDLED = frozenset(
+    e.type for e in (ComplaintReceived, ComplaintErased, ComplaintEscalated, SurgeDetected, *_FOLLOWING)
+)
 
 
 def handler(current: Current, clock: Clock) -> Handle:
@@ -63,7 +68,7 @@ def handler(current: Current, clock: Clock) -> Handle:
                         known = early.setdefault(id, store.EarlyEscalation(complaint_id=id, level=0, role=""))
                         if escalated.level > known.level:
                             known.level, known.role = escalated.level, escalated.role
-                    case ComplaintWithdrawn() | ComplaintDisputed() | ComplaintMessageAdded() | ComplaintNotified():
+                    case _ if isinstance(event.data, _FOLLOWING):
                         if id in opened:
                             cases[id] = await _inserted(tx, id, opened)
                         if id in cases:
@@ -79,6 +84,10 @@ def handler(current: Current, clock: Clock) -> Handle:
             if id in kept:
                 await tx.delete(waited)
         await store.insert(tx, list(opened.values()))
+        await incidents.watch(tx, list(opened.values()), rulebook, now=clock())
+        for event in events:
+            if isinstance(event.data, SurgeDetected):
+                await incidents.surged(tx, event.data, rulebook, now=clock())
 
     return handle
 
@@ -91,6 +100,8 @@ async def _inserted(tx: AsyncSession, id: str, opened: dict[str, store.Row]) -> 
 
 async def _follow(tx: AsyncSession, case: ComplaintCase, event: Envelope, clock: Clock) -> None:
     match event.data:
+        case ComplaintAmended() as amended:
+            opening.amended(tx, case, amended, now=clock())
         case ComplaintWithdrawn() as withdrawn:
             opening.withdrawn(tx, case, withdrawn, now=clock())
         case ComplaintDisputed() as disputed:

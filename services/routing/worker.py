@@ -3,6 +3,7 @@
 from services.routing import classifier, consumers
 from services.routing.settings import RoutingSettings
 from services.routing.usecases import opening
+from services.routing.usecases.models import FOLLOWED_EVERY, Follower
 from shared.bus import Bus
 from shared.clock import Clock, utcnow
 from shared.db import Database
@@ -12,6 +13,7 @@ from shared.worker import Consumes, Timer, Worker
 def create_worker(settings: RoutingSettings, db: Database, bus: Bus, *, clock: Clock = utcnow) -> Worker:
     """Opens a case for each complaint; relays routing's events. Raises BadRegister."""
     current = classifier.Current(settings.routing_registers, classifier.shipped())
+    follower = Follower(db, current, classifier.shipped())
     handle = consumers.handler(current, clock)
 
     async def catch_up() -> None:
@@ -22,8 +24,8 @@ def create_worker(settings: RoutingSettings, db: Database, bus: Bus, *, clock: C
         db,
         bus,
         clock,
-        consumes=Consumes(("intake", "sla"), consumers.HANDLED, handle),
-        timers=[Timer("early-escalations", 60, catch_up)],
+        consumes=Consumes(("intake", "sla", "reporting"), consumers.HANDLED, handle),
+        timers=[Timer("early-escalations", 60, catch_up), Timer("model", FOLLOWED_EVERY, follower.look)],
         retention_days=settings.retention_days,
         max_parked=settings.max_parked,
     )

@@ -242,6 +242,21 @@ EXPECTED: dict[str, dict[str, Any]] = {
         "complaints": 12,
         "declared_at": _at("2026-03-05 02:19:00"),
     },
+    "complaint.joined": {
+        "incident_id": "01930000-0000-7000-8000-0000000000e1",
+        "joined_at": _at("2026-03-05 02:20:00"),
+    },
+    "surge.detected": {
+        "category": "fees",
+        "product": "credit_card",
+        "branch": "central",
+        "channel": "phone",
+        "observed": 12,
+        "expected": 3.5,
+        "since": _at("2026-03-04 00:00:00"),
+        "until": _at("2026-03-05 00:00:00"),
+        "detected_at": _at("2026-03-05 02:21:00"),
+    },
     "incident.closed": {
         "complaints": 12,
         "closed_at": _at("2026-03-05 02:20:00"),

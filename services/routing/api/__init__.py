@@ -1,5 +1,5 @@
 """Routing's routes: parse, call a use case, return."""
 
-from services.routing.api import cases, classify, letters, staff, table
+from services.routing.api import cases, classify, incidents, letters, models, staff, table, taxonomies
 
-ROUTERS = [letters.router, cases.router, classify.router, staff.router, table.router]
+ROUTERS = [one.router for one in (letters, cases, classify, staff, table, models, incidents, taxonomies)]

@@ -295,11 +295,20 @@ async def cases(
     department: Annotated[str | None, Query(max_length=40, pattern=_CONTROL)] = None,
     state: State | None = None,
     assignee: Annotated[str | None, Query(max_length=100, pattern=_CONTROL)] = None,
+    incident: Annotated[str | None, Query(max_length=36, pattern=_CONTROL)] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(max_length=70, pattern=_CONTROL)] = None,
 ) -> dict[str, Any]:
     """Cases, newest first."""
-    rows = await store.page(tx, department=department, state=state, assignee=assignee, after=cursor, limit=limit + 1)
+    rows = await store.page(
+        tx,
+        department=department,
+        state=state,
+        assignee=assignee,
+        incident=incident,
+        after=cursor,
+        limit=limit + 1,
+    )
     more = len(rows) > limit
     return {"items": [view(r) for r in rows[:limit]], "next": rows[limit - 1].sort_key if more else None}
 
@@ -333,13 +342,15 @@ async def case(
 @router.get("/cases/{complaint_id}/history", response_model=HistoryPage, responses=documented(CaseNotFound))
 async def case_history(
     complaint_id: ComplaintId,
-    tx: Reading,
-    _: Annotated[Principal, Depends(allow(*_NARRATIVE))],
+    tx: Tx,
+    clock: ClockDep,
+    principal: Annotated[Principal, Depends(allow(*_NARRATIVE))],
     limit: Annotated[int, Query(ge=1, le=200)] = 100,
     cursor: Annotated[str | None, Query(max_length=36, pattern=r"^[0-9a-f-]+$")] = None,
 ) -> dict[str, Any]:
-    """What happened to a case, oldest first."""
+    """What happened to a case, oldest first. Reading it is audited."""
     await _known(tx, complaint_id)
+    audit.add(tx, principal.id, "case.history_read", complaint_id, now=clock())
     lines = await store.work.entries(tx, complaint_id, after=cursor, limit=limit + 1)
     more = len(lines) > limit
     return {"items": [history.line_view(one) for one in lines[:limit]], "next": lines[limit - 1].id if more else None}
@@ -347,10 +358,11 @@ async def case_history(
 
 @router.get("/cases/{complaint_id}/consults", response_model=list[ConsultOut], responses=documented(CaseNotFound))
 async def case_consults(
-    complaint_id: ComplaintId, tx: Reading, _: Annotated[Principal, Depends(allow(*_NARRATIVE))]
+    complaint_id: ComplaintId, tx: Tx, clock: ClockDep, principal: Annotated[Principal, Depends(allow(*_NARRATIVE))]
 ) -> list[dict[str, Any]]:
-    """What other departments were asked about a case."""
+    """What other departments were asked about a case. Reading it is audited."""
     await _known(tx, complaint_id)
+    audit.add(tx, principal.id, "case.consults_read", complaint_id, now=clock())
     return [
         {
             **{n: getattr(c, n) for n in ("id", "department", "question", "asked_by", "answer", "answered_by")},

@@ -18,6 +18,7 @@ from services.routing.domain.case import (
 from services.routing.letters import Kind, Language, LetterIncomplete, MandatoryTextMissing
 from services.routing.usecases import letters
 from services.routing.usecases.letters import LetterNotFound
+from shared import audit
 from shared.errors import PreconditionFailed
 from shared.security.principal import Principal, Role
 from shared.web.access import allow
@@ -163,11 +164,12 @@ async def issue(
 
 @router.get("", response_model=list[LetterOut], responses=documented(CaseNotFound))
 async def of_case(
-    complaint_id: ComplaintId, tx: Reading, _: Annotated[Principal, Depends(allow(*_READERS))]
+    complaint_id: ComplaintId, tx: Tx, clock: ClockDep, principal: Annotated[Principal, Depends(allow(*_READERS))]
 ) -> list[dict[str, Any]]:
-    """A case's letters, oldest first."""
+    """A case's letters, oldest first. Reading them is audited."""
     if not await store.cases(tx, [complaint_id]):
         raise CaseNotFound("No case has this complaint id.")
+    audit.add(tx, principal.id, "case.letters_read", complaint_id, now=clock())
     return [letters.view(one) for one in await store.work.letters(tx, complaint_id)]
 
 
@@ -175,10 +177,12 @@ async def of_case(
 async def pdf(
     complaint_id: ComplaintId,
     letter_id: LetterId,
-    tx: Reading,
+    tx: Tx,
+    clock: ClockDep,
     bank: Bank,
-    _: Annotated[Principal, Depends(allow(*_READERS))],
+    principal: Annotated[Principal, Depends(allow(*_READERS))],
 ) -> Response:
-    """A letter on paper, addressed to a customer; with the name it is printed from intake."""
+    """A letter on paper, addressed to a customer; with the name it is printed from intake. Reading it is audited."""
     row, letter = await letters.found(tx, complaint_id, letter_id)
+    audit.add(tx, principal.id, "case.letters_read", complaint_id, now=clock(), detail={"letter": letter_id})
     return Response(await letters.pdf(letter, row.reference, bank), media_type="application/pdf")

@@ -14,7 +14,7 @@ from services.routing.classifier.table import Known, Routing, route
 from services.routing.domain.powers import Powers
 from shared.events import Severity
 
-_GRAVITY: Mapping[Severity, int] = {"low": 0, "normal": 1, "high": 2, "critical": 3}
+GRAVITY: Mapping[str, int] = {"low": 0, "normal": 1, "high": 2, "critical": 3}
 _SECOND_WORD = 0.5
 _KNOWN = 0.2  # share of a text's words that a model must have met before to be heard
 _SUREST = 0.99  # nobody knows for certain from words alone
@@ -126,7 +126,7 @@ class Rulebook:
             grave.append("high")
         return Classification(
             category=category,
-            severity=max(grave, key=_GRAVITY.__getitem__, default="normal"),
+            severity=max(grave, key=GRAVITY.__getitem__, default="normal"),
             confidence=round(min(confidence, _SUREST), 3),
             language=language,
             product=self._product(prepared, facts.product, seen),

@@ -200,6 +200,11 @@ def kinds_of(vocabulary: Sequence[str]) -> npt.NDArray[np.int64]:
     return np.fromiter((number[f[0]] for f in vocabulary), np.int64, len(vocabulary))
 
 
+def is_latin(vocabulary: Sequence[str]) -> npt.NDArray[np.bool_]:
+    """Which features are Latin words or their parts."""
+    return np.asarray(kinds_of(vocabulary) <= _PARTS)
+
+
 def decode(content: bytes) -> Model:
     """A model from the bytes of its file. Raises BadModel."""
     try:

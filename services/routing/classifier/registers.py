@@ -103,6 +103,25 @@ class Signals(Entry):
     repeat_days: int = Field(90, ge=1)
 
 
+class PlanStep(Entry):
+    """A step of the plan that an incident begins with: `who` does it, within so many hours."""
+
+    code: Code
+    labels: Labels
+    who: Code
+    hours: float = Field(gt=0, le=1000)
+
+
+class Incidents(Entry):
+    """When complaints alike make an incident: so many of one category and product, at least this grave, within so many
+    hours; and the plan that an incident begins with unless somebody writes another."""
+
+    severity: Severity = "critical"
+    cases: int = Field(5, ge=2)
+    hours: float = Field(24, gt=0)
+    plan: tuple[PlanStep, ...] = ()
+
+
 class Powers(Entry):
     """Which decisions need a second person (`domain.powers`): always for these outcomes and severities, and for redress
     above these amounts by currency."""
@@ -128,6 +147,7 @@ class Rules(Entry):
     triage: float = Field(0.45, ge=0, le=1)
     further: float = Field(0.25, gt=0, le=1)
     signals: Signals = Signals()
+    incidents: Incidents = Incidents()
     rule: tuple[Rule, ...]
 
 

@@ -130,14 +130,16 @@ async def page(
     department: str | None,
     state: str | None,
     assignee: str | None,
+    incident: str | None = None,
     after: str | None,
     limit: int,
 ) -> Sequence[ComplaintCase]:
     """Cases newest first, from the one after `after` (a sort key) on."""
     query = select(ComplaintCase)
-    for column, value in ((table.c.department, department), (table.c.state, state), (table.c.assignee, assignee)):
+    wanted = {"department": department, "state": state, "assignee": assignee, "incident_id": incident}
+    for name, value in wanted.items():
         if value is not None:
-            query = query.where(column == value)
+            query = query.where(table.c[name] == value)
     if after is not None:
         query = query.where(table.c.sort_key < after)
     return (await tx.scalars(query.order_by(table.c.sort_key.desc()).limit(limit))).all()

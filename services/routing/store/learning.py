@@ -6,9 +6,11 @@ from typing import Any
 
 from sqlalchemy import Column, LargeBinary, Text, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import defer
 from sqlmodel import Field
 
 from services.routing.store.base import Base, time
+from services.routing.store.case import ComplaintCase
 
 
 class Correction(Base, table=True):
@@ -41,13 +43,22 @@ class TrainedModel(Base, table=True):
     decided_at: datetime | None = time()
 
 
+case: Any = ComplaintCase.__table__  # type: ignore[attr-defined]
 correction: Any = Correction.__table__  # type: ignore[attr-defined]
 model: Any = TrainedModel.__table__  # type: ignore[attr-defined]
+model_content: Any = TrainedModel.content
 _FACTS = [column for column in model.c if column.name != "content"]
 
 
-async def corrections(tx: AsyncSession) -> Sequence[Correction]:
-    return (await tx.scalars(select(Correction).order_by(correction.c.complaint_id))).all()
+async def corrections(tx: AsyncSession) -> list[tuple[str, str, str, str | None]]:
+    """Complaint, its text, what a person said of its type and product; none whose text was erased."""
+    query = (
+        select(correction.c.complaint_id, case.c.narrative, correction.c.category, correction.c.product)
+        .join(case, case.c.complaint_id == correction.c.complaint_id)
+        .where(case.c.narrative != "")
+        .order_by(correction.c.complaint_id)
+    )
+    return [(id, text, category, product) for id, text, category, product in (await tx.execute(query)).all()]
 
 
 async def models(tx: AsyncSession) -> list[dict[str, Any]]:
@@ -60,3 +71,14 @@ async def in_use(tx: AsyncSession) -> str | None:
     """The version of the model that decides; None: the one that the project ships."""
     found: str | None = await tx.scalar(select(model.c.version).where(model.c.state == "in_use"))
     return found
+
+
+async def content(tx: AsyncSession, version: str) -> bytes:
+    """The bytes of a model that is known."""
+    return bytes((await tx.execute(select(model.c.content).where(model.c.version == version))).scalar_one())
+
+
+async def locked(tx: AsyncSession) -> Sequence[TrainedModel]:
+    """All models, kept from others until the unit of work ends: one change of model at a time."""
+    query = select(TrainedModel).options(defer(model_content)).order_by(model.c.version).with_for_update()
+    return (await tx.scalars(query)).all()

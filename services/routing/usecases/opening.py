@@ -9,12 +9,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.routing import store
 from services.routing.classifier import Classification, Facts, Rulebook
+from services.routing.classifier.decide import GRAVITY
 from services.routing.domain.case import State
 from services.routing.store import ComplaintCase
 from services.routing.usecases.history import remember
 from shared import audit, outbox
 from shared.clock import rfc3339
 from shared.events import (
+    ComplaintAmended,
     ComplaintClassified,
     ComplaintDisputed,
     ComplaintInformationReceived,
@@ -158,6 +160,34 @@ async def forget(tx: AsyncSession, case: ComplaintCase) -> None:
 
 
 FORGOTTEN: Mapping[str, Any] = {"narrative": "", "desired_outcome": None, "explanation": "{}", "customer_ref": None}
+
+
+def amended(tx: AsyncSession, case: ComplaintCase, event: ComplaintAmended, *, now: datetime) -> None:
+    """A vulnerable customer's complaint is at least `high` from the moment that it is known. Nothing makes it less
+    grave again but a person's word."""
+    if event.vulnerable is None or event.vulnerable == case.vulnerable:
+        return
+    case.vulnerable = event.vulnerable
+    case.version += 1
+    if event.vulnerable and GRAVITY[case.severity] < GRAVITY["high"]:
+        case.severity = "high"
+        decider: Any = case.decided_by
+        raised = ComplaintClassified(
+            complaint_id=case.complaint_id,
+            category=case.category,
+            severity="high",
+            rules=tuple(orjson.loads(case.rules)),
+            confidence=case.confidence,
+            language=case.language,
+            product=case.product,
+            decided_by=decider,
+            model=case.model,
+            classified_at=now,
+        )
+        outbox.add(tx, raised, now=now)
+    detail = {"vulnerable": case.vulnerable, "severity": case.severity}
+    audit.add(tx, "system", "case.amended", case.complaint_id, now=now, detail=detail)
+    remember(tx, case.complaint_id, "amended", "system", now=now, detail=detail)
 
 
 def withdrawn(tx: AsyncSession, case: ComplaintCase, event: ComplaintWithdrawn, *, now: datetime) -> None:

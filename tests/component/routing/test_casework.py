@@ -326,6 +326,28 @@ async def test_the_dry_run_explains_itself_and_stores_nothing(desk: Any) -> None
 
 
 @on_sqlite
+@pytest.mark.parametrize(
+    ("text", "language", "rule", "word"),
+    [
+        ("信用卡被盜刷了三次，不是我做的，請退款。", "zh-Hant", "is-unauthorised", "盜刷"),
+        ("信用卡被盗刷了三次，不是我做的，请退款。", "zh-Hans", "is-unauthorised", "盗刷"),
+        ("My card was charged an annual fee twice and nobody answered.", "en", "fe-named", "annual fee*"),
+        ("我的 credit card 被收了兩次 annual fee，客服一直沒有回覆。", "zh-Hant", "fe-named", "annual fee*"),
+    ],
+)
+async def test_rule_and_words_are_explained_in_every_language(
+    desk: Any, text: str, language: str, rule: str, word: str
+) -> None:
+    found = (await desk.post("/v1/classify", {"text": text})).json()
+    assert found["language"] == language
+    assert word in {r["id"]: r["words"] for r in found["rules"]}[rule]
+    weighed = [one["text"] for one in found["model"]["words"]]
+    assert weighed
+    assert all(one.casefold() in text.casefold() for one in weighed), "in the author's own words"
+    assert 0.99 < sum(found["model"]["chances"].values()) <= 1.01
+
+
+@on_sqlite
 @pytest.mark.parametrize("body", [{}, {"text": ""}, {"text": "x" * 20_001}, {"text": "x", "language": "fr"}, []])
 async def test_a_dry_run_without_a_text_is_refused(desk: Any, body: Any) -> None:
     problem(await desk.post("/v1/classify", body), 422, "invalid_request")
@@ -354,6 +376,7 @@ async def test_departments_are_listed_in_three_languages(desk: Any) -> None:
 READERS = {"officer", "supervisor", "manager", "auditor", "admin"}
 WORDS = {"officer", "supervisor", "auditor"}
 KEEPERS = {"supervisor", "admin"}
+LEADERS = {"supervisor", "manager"}
 MAY: dict[tuple[str, str], tuple[set[str], Any]] = {
     ("GET", "/v1/cases"): (READERS, None),
     ("GET", "/v1/cases/{complaint_id}"): (READERS, None),
@@ -373,6 +396,19 @@ MAY: dict[tuple[str, str], tuple[set[str], Any]] = {
     ("PUT", "/v1/officers/{officer_id}"): (KEEPERS, {"department": "cards"}),
     ("POST", "/v1/officers/{officer_id}/absences"): (KEEPERS, {"first": "2026-12-01", "last": "2026-12-02"}),
     ("DELETE", "/v1/officers/{officer_id}/absences/{absence_id}"): (KEEPERS, None),
+    ("GET", "/v1/taxonomies"): (READERS, None),
+    ("GET", "/v1/taxonomies/{name}"): (READERS, None),
+    ("GET", "/v1/models"): (KEEPERS | {"manager", "auditor"}, None),
+    ("POST", "/v1/models/{version}/adopt"): ({"supervisor"}, None),
+    ("GET", "/v1/incidents"): (WORDS | {"manager"}, None),
+    ("GET", "/v1/incidents/{incident_id}"): (WORDS | {"manager"}, None),
+    ("POST", "/v1/incidents"): (LEADERS, {"title": ""}),
+    ("POST", "/v1/incidents/{incident_id}/complaints"): (LEADERS, {"complaints": ["1"]}),
+    ("POST", "/v1/incidents/{incident_id}/complaints/remove"): (LEADERS, {"complaints": ["1"]}),
+    ("PUT", "/v1/incidents/{incident_id}/plan"): (LEADERS, {"plan": []}),
+    ("POST", "/v1/incidents/{incident_id}/steps/{verb}"): (LEADERS, RESOLUTION),
+    ("POST", "/v1/incidents/{incident_id}/letters"): (LEADERS, {"kind": "final"}),
+    ("POST", "/v1/incidents/{incident_id}/close"): (LEADERS, {"findings": "x"}),
 }
 
 
@@ -384,7 +420,14 @@ async def test_every_route_lets_in_its_roles_and_nobody_else(desk: Any, id_of: C
         for who in everybody:
             # the verb is refused in this state: nothing changes
             url = path.format(
-                complaint_id=id_of(1), verb="resolve", officer_id="staff:1", absence_id="0", letter_id="0"
+                complaint_id=id_of(1),
+                verb="resolve",
+                officer_id="staff:1",
+                absence_id="0",
+                letter_id="0",
+                version="0",
+                incident_id="0",
+                name="fca",
             )
             answer = await desk.http.request(method, url, headers=desk.headers(who), json=body)
             if who is None:

@@ -22,6 +22,20 @@ def at(id: str, *more: str) -> str:
     return "/".join((f"/v1/cases/{id}/letters", *more))
 
 
+async def test_reading_what_people_wrote_is_audited(desk: Any, id_of: Any) -> None:
+    id = id_of(1)
+    letter = (await desk.post(at(id), {"kind": "acknowledgement", "reply_by": "2026-12-02"})).json()
+    for path in ("history", "consults", "letters", f"letters/{letter['id']}.pdf"):
+        assert (await desk.get(f"/v1/cases/{id}/{path}", who="auditor")).status_code == 200
+    read = [(action, detail) for who, action, detail in await desk.audited() if who == "key:auditor"]
+    assert read == [
+        ("case.history_read", {}),
+        ("case.consults_read", {}),
+        ("case.letters_read", {}),
+        ("case.letters_read", {"letter": letter["id"]}),
+    ]
+
+
 async def test_a_case_from_receipt_to_closure_by_letters(desk: Any, id_of: Any) -> None:
     id = id_of(1)
     first = await desk.post(at(id), {"kind": "acknowledgement", "reply_by": "2026-12-02"})

@@ -42,7 +42,7 @@ def test_the_worker_hears_complaints_and_escalations(tmp_path: Path) -> None:
     asyncio.run(db.close())
 
     assert consumes is not None
-    assert consumes.services == ("intake", "sla")
+    assert consumes.services == ("intake", "sla", "reporting")
     assert {ComplaintReceived.type, ComplaintErased.type, ComplaintEscalated.type} < consumes.types
 
 

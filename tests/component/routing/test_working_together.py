@@ -6,7 +6,13 @@ from typing import Any
 
 import pytest
 
-from shared.events import ComplaintDisputed, ComplaintErased, ComplaintMessageAdded, ComplaintWithdrawn
+from shared.events import (
+    ComplaintAmended,
+    ComplaintDisputed,
+    ComplaintErased,
+    ComplaintMessageAdded,
+    ComplaintWithdrawn,
+)
 
 FAIR = {"outcome": "upheld", "root_cause": "product_design", "redress": {"value": "120.50", "currency": "HKD"}}
 REJECTED = {"outcome": "rejected", "root_cause": "none_found", "no_redress_reason": "not_upheld"}
@@ -36,6 +42,23 @@ async def refused(desk: Any, verb: str, body: Any = None, **more: Any) -> tuple[
 async def history(desk: Any, id: str) -> list[tuple[str, str, str | None]]:
     lines = (await desk.get(f"/v1/cases/{id}/history")).json()["items"]
     return [(line["kind"], line["actor"], line["text"]) for line in lines]
+
+
+async def test_a_vulnerable_customers_complaint_is_graver_from_then_on(desk: Any, id_of: Any) -> None:
+    assert (await desk.case())["severity"] == "normal"
+    yes = ComplaintAmended(complaint_id=id_of(1), amended_at=desk.now[0], vulnerable=True)
+    await desk.hear(yes, yes)
+    case = await desk.case()
+    assert (case["vulnerable"], case["severity"]) == (True, "high")
+    assert [data["severity"] for name, data in await desk.published() if name == "classified"] == ["normal", "high"]
+    await desk.hear(yes.model_copy(update={"vulnerable": False}))
+    case = await desk.case()
+    assert (case["vulnerable"], case["severity"]) == (False, "high"), "only a person makes it less grave"
+
+
+async def test_a_complaint_and_its_amendment_may_come_in_one_batch(desk: Any, make: Any, id_of: Any) -> None:
+    await desk.hear(make.received(2), ComplaintAmended(complaint_id=id_of(2), amended_at=desk.now[0], vulnerable=True))
+    assert (await desk.case(2))["severity"] == "high"
 
 
 async def test_a_whole_case_with_everybody_in_it(desk: Any, id_of: Any) -> None:
