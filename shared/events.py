@@ -17,7 +17,10 @@ TOPICS = {name: f"redress.{name}.v1" for name in ("intake", "routing", "sla", "r
 Money = Annotated[Decimal, PlainSerializer(str, return_type=str)]
 Severity = Literal["low", "normal", "high", "critical"]
 Outcome = Literal["upheld", "partly_upheld", "rejected", "goodwill", "withdrawn"]
-StepName = Literal["acknowledge", "interim", "final"]
+StepName = Literal[
+    "first_contact", "acknowledge", "resolve", "interim", "provisional_credit", "internal_escalation", "final"
+]
+ClockKind = Literal["regulatory", "service"]
 
 
 class Event(BaseModel):
@@ -412,20 +415,34 @@ class ComplaintClosed(Event):
 
 
 class ClockStep(BaseModel):
-    """One deadline of a clock. `due_at` is the last moment that is still in time; `article` is the rule's source."""
+    """One deadline of a clock. `due_at` is the last moment that is still in time; `article` is the rule's source.
+    `provisional`: it was counted with holidays that are not yet published."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     name: StepName
     due_at: AwareDatetime
     article: str | None = None
+    provisional: bool = False
+
+
+class ClockEvent(Event):
+    """Something about one of a complaint's clocks.
+
+    A complaint has one `primary` clock, the regulator's whose deadlines are told to the complainant, and may have others
+    beside it: of another regulator or of the bank's own service standard (`kind`). A later primary clock takes the place
+    of the one before.
+    """
+
+    clock_id: str
+    kind: ClockKind = "regulatory"
+    primary: bool = True
 
 
 @published("sla", "clock.started")
-class ClockStarted(Event):
+class ClockStarted(ClockEvent):
     """A clock runs, under one version of one policy pack."""
 
-    clock_id: str
     pack: str
     pack_version: str
     started_at: AwareDatetime
@@ -433,21 +450,56 @@ class ClockStarted(Event):
 
 
 @published("sla", "clock.moved")
-class ClockMoved(Event):
-    """A clock counts from another moment: an earlier report of the same matter governs it now, or does no longer.
-    `steps` are those not taken yet, with their new deadlines."""
+class ClockMoved(ClockEvent):
+    """Deadlines are counted anew. `steps` are those not taken yet, with their new deadlines. `cause`: linked (an earlier
+    report of the same matter governs it now, or does no longer), new_facts, reopened, calendar (the holidays are known
+    now)."""
 
-    clock_id: str
     started_at: AwareDatetime
     steps: tuple[ClockStep, ...]
+    cause: Literal["linked", "new_facts", "reopened", "calendar"] = "linked"
     moved_at: AwareDatetime
 
 
+@published("sla", "clock.paused")
+class ClockPaused(ClockEvent):
+    """The rule permits the clock to stand still for `reason`, a code of the policy pack; it does so since `since`."""
+
+    reason: str
+    since: AwareDatetime
+    paused_at: AwareDatetime
+
+
+@published("sla", "clock.resumed")
+class ClockResumed(ClockEvent):
+    """The clock runs again since `since`. `steps` are those not taken yet, with their new deadlines."""
+
+    since: AwareDatetime
+    steps: tuple[ClockStep, ...]
+    resumed_at: AwareDatetime
+
+
+@published("sla", "clock.extended")
+class ClockExtended(ClockEvent):
+    """A step has more time, as the rule permits: until `due_at` instead of `was_due_at`. `reason` is what the complainant
+    is told, redacted; `approved_by` a subject in the bank's directory; `notice_required`: the rule asks for a letter."""
+
+    erasable = ("reason",)
+
+    step: StepName
+    was_due_at: AwareDatetime
+    due_at: AwareDatetime
+    reason: str
+    article: str | None = None
+    approved_by: str
+    notice_required: bool = True
+    extended_at: AwareDatetime
+
+
 @published("sla", "clock.met")
-class ClockMet(Event):
+class ClockMet(ClockEvent):
     """A step was taken. `in_time` says whether before its deadline."""
 
-    clock_id: str
     step: StepName
     due_at: AwareDatetime
     met_at: AwareDatetime
@@ -455,20 +507,19 @@ class ClockMet(Event):
 
 
 @published("sla", "deadline.warned")
-class DeadlineWarned(Event):
-    """A deadline is near and its step is not yet taken."""
+class DeadlineWarned(ClockEvent):
+    """A deadline is near and its step is not yet taken. `warning` counts the warnings of this deadline from 1."""
 
-    clock_id: str
     step: StepName
     due_at: AwareDatetime
     warned_at: AwareDatetime
+    warning: int = 1
 
 
 @published("sla", "deadline.missed")
-class DeadlineMissed(Event):
+class DeadlineMissed(ClockEvent):
     """A deadline has passed and its step was not taken. `historic`: it had passed before the complaint was imported."""
 
-    clock_id: str
     step: StepName
     due_at: AwareDatetime
     missed_at: AwareDatetime
@@ -476,12 +527,30 @@ class DeadlineMissed(Event):
 
 
 @published("sla", "complaint.escalated")
-class ComplaintEscalated(Event):
-    """The next level up must act. Level 1 is the department's head."""
+class ComplaintEscalated(ClockEvent):
+    """The next level up must act. Level 1 is the department's head. `person` is who was told, a subject in the bank's
+    directory, not a name; `via` says whether as the post's holder, as deputy, or because a post was vacant. `repeat`
+    counts how often this level was told again."""
 
-    clock_id: str
     step: StepName
     level: int = Field(ge=1)
     role: str
     reason: str
     escalated_at: AwareDatetime
+    person: str | None = None
+    via: Literal["holder", "deputy", "fallback"] | None = None
+    repeat: int = 0
+
+
+@published("sla", "escalation.answered")
+class EscalationAnswered(ClockEvent):
+    """Somebody has taken an escalation on, or handed it back to the level below. `reason` is redacted."""
+
+    erasable = ("reason",)
+
+    step: StepName
+    level: int
+    answer: Literal["acknowledged", "handed_back"]
+    answered_by: str
+    reason: str | None = None
+    answered_at: AwareDatetime

@@ -57,6 +57,22 @@ async def insert_new(connection: AsyncConnection, table: Table, columns: tuple[s
     return await _insert_there(await driver(connection), connection.dialect, one)
 
 
+async def bulk_update(
+    connection: AsyncConnection, table: Table, keys: tuple[str, ...], columns: tuple[str, ...], rows: Sequence[Row]
+) -> None:
+    """Set `columns` in the rows that `keys` name; each of `rows` has the values of `keys`, then of `columns`."""
+    if not rows:
+        return
+    dialect = connection.dialect
+    if dialect.name == "sqlite":
+        sql, processors = _set_here(table, keys, columns, dialect)
+        turned = [(*row[len(keys) :], *row[: len(keys)]) for row in rows]
+        values = [_processed(row, processors) for row in turned]
+        await in_one_hop(connection, lambda raw: raw.executemany(sql, values))
+    else:
+        await (await driver(connection)).execute(_set_there(table, keys, columns, dialect), *zip(*rows, strict=True))
+
+
 async def driver(connection: AsyncConnection) -> Any:
     """The driver's own connection, inside the transaction: on PostgreSQL, SQLAlchemy begins one only with the first
     statement that goes through it, and what went past it before would be committed by itself."""
@@ -117,6 +133,31 @@ def _values(table: Table, columns: tuple[str, ...], dialect: Dialect, new_only: 
     return f"{_into(table, columns, dialect)} VALUES ({marks}){_UNLESS_THERE * new_only}", tuple(
         (i, p) for i, p in found if p
     )
+
+
+@lru_cache(maxsize=64)
+def _set_here(
+    table: Table, keys: tuple[str, ...], columns: tuple[str, ...], dialect: Dialect
+) -> tuple[str, Processors]:
+    quote = dialect.identifier_preparer.quote
+    types = [table.c[c].type.dialect_impl(dialect) for c in (*columns, *keys)]
+    found = [(i, t.bind_processor(dialect)) for i, t in enumerate(types)]
+    changes = ", ".join(f"{quote(c)} = ?" for c in columns)
+    where = " AND ".join(f"{quote(k)} = ?" for k in keys)
+    name = dialect.identifier_preparer.format_table(table)
+    return f"UPDATE {name} SET {changes} WHERE {where}", tuple((i, p) for i, p in found if p)  # noqa: S608
+
+
+@lru_cache(maxsize=64)
+def _set_there(table: Table, keys: tuple[str, ...], columns: tuple[str, ...], dialect: Dialect) -> str:
+    quote = dialect.identifier_preparer.quote
+    types = [table.c[c].type.dialect_impl(dialect) for c in (*keys, *columns)]
+    arrays = ", ".join(f"${i}::{_array_type(t.compile(dialect))}[]" for i, t in enumerate(types, 1))
+    names = ", ".join(quote(c) for c in (*keys, *columns))
+    changes = ", ".join(f"{quote(c)} = its.{quote(c)}" for c in columns)
+    name = dialect.identifier_preparer.format_table(table)
+    where = " AND ".join(f"{name}.{quote(k)} = its.{quote(k)}" for k in keys)
+    return f"UPDATE {name} SET {changes} FROM unnest({arrays}) AS its({names}) WHERE {where}"  # noqa: S608
 
 
 @lru_cache(maxsize=64)

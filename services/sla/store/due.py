@@ -1,0 +1,45 @@
+"""What is due: found by index, claimed by whoever comes first."""
+
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.sla.domain.firing import Due
+from services.sla.store.base import CLOCK, COMPLAINT, STEP
+from services.sla.store.mapping import step_of
+
+
+async def next_due(session: AsyncSession, now: datetime) -> datetime | None:
+    """When the longest overdue action should have been done; None when nothing is due."""
+    query = select(STEP.c.next_at).where(STEP.c.next_at <= now).order_by(STEP.c.next_at).limit(1)
+    found: datetime | None = (await session.execute(query)).scalar_one_or_none()
+    return found
+
+
+async def claim_due(tx: AsyncSession, now: datetime, limit: int) -> list[Due]:
+    """The `limit` longest overdue steps that no other transaction holds, locked for this one, the oldest first."""
+    about = (COMPLAINT.c.department, COMPLAINT.c.branch, COMPLAINT.c.assignee, COMPLAINT.c.reference)
+    query = (
+        select(STEP, CLOCK.c.kind, CLOCK.c.is_primary, *about)
+        .join(CLOCK, CLOCK.c.clock_id == STEP.c.clock_id)
+        .join(COMPLAINT, COMPLAINT.c.complaint_id == STEP.c.complaint_id)
+        .where(STEP.c.next_at <= now)
+        .order_by(STEP.c.next_at, STEP.c.complaint_id)
+        .limit(limit)
+        .with_for_update(of=STEP, skip_locked=True)
+    )
+    return [
+        Due(
+            complaint_id=row["complaint_id"],
+            clock_id=row["clock_id"],
+            kind=row["kind"],
+            primary=row["is_primary"],
+            step=step_of(row),
+            department=row["department"],
+            branch=row["branch"],
+            assignee=row["assignee"],
+            reference=row["reference"],
+        )
+        for row in (await tx.execute(query)).mappings()
+    ]
