@@ -4,6 +4,7 @@ from fastapi import FastAPI
 
 from services.sla import api, packs, store
 from services.sla.settings import SlaSettings
+from services.sla.usecases.current import Current
 from shared import logs
 from shared.clock import Clock, utcnow
 from shared.db import Database
@@ -11,10 +12,10 @@ from shared.web.app import create_app as frame
 
 
 def create_app(settings: SlaSettings, db: Database, *, clock: Clock = utcnow) -> FastAPI:
-    """The app on `db`. Raises PackError when the policy packs cannot be used."""
-    policies = packs.load(settings.default_pack)
-    app = frame("sla", "Watches every deadline.", settings=settings, db=db, clock=clock, routers=[api.router])
-    app.state.policies = policies
+    """The app on `db`. Raises PackError or CalendarError when the policy packs or calendars cannot be used."""
+    policies = packs.load(settings.default_pack, overrides=settings.sla_calendars, own=settings.sla_packs)
+    app = frame("sla", "Watches every deadline.", settings=settings, db=db, clock=clock, routers=api.ROUTERS)
+    app.state.current = Current(policies)
     return app
 
 

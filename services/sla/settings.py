@@ -1,6 +1,7 @@
 """SLA's settings."""
 
 from datetime import timedelta
+from pathlib import Path
 
 from pydantic import Field
 
@@ -8,10 +9,14 @@ from shared.settings import Settings
 
 
 class SlaSettings(Settings):
-    """Beside the common ones: where the data is, the bank's own pack, how imported history is treated."""
+    """Beside the common ones: where the data is, the bank's own packs and calendars, how imported history is treated."""
 
     database_sla: str | None = None
     default_pack: str = Field("hk-hkma", description="The pack for complaints of unknown or no jurisdiction")
+    sla_packs: Path | None = Field(None, description="Folder of the bank's own packs, beside those that are shipped")
+    sla_calendars: Path | None = Field(
+        None, description="File that closes or opens days, changes working hours, and confirms holidays"
+    )
     historic_grace: float = Field(
         60, ge=0, le=86_400, description="Seconds that lapsed deadlines of imported history wait for their casework"
     )

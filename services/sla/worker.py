@@ -3,9 +3,13 @@
 import time
 from collections.abc import Callable
 
+import structlog
+
 from services.sla import consumers, packs
 from services.sla.settings import SlaSettings
 from services.sla.usecases import engine
+from services.sla.usecases.current import FRESH, Current
+from services.sla.usecases.current import recalculate as recalculation
 from shared.bus import Bus
 from shared.clock import Clock, utcnow
 from shared.db import Database
@@ -13,6 +17,8 @@ from shared.worker import Consumes, Timer, Worker
 
 POLL = 1.0  # seconds
 CATCH_UP = 120.0  # seconds
+RECALCULATE = 3600.0  # seconds
+log = structlog.get_logger()
 
 
 class CatchUp:
@@ -40,20 +46,34 @@ class CatchUp:
 
 
 def create_worker(settings: SlaSettings, db: Database, bus: Bus, *, clock: Clock = utcnow) -> Worker:
-    """Consumes, relays, and fires deadlines every second. Raises PackError when the policy packs cannot be used."""
-    handle = consumers.handler(packs.load(settings.default_pack), clock, grace=settings.grace)
+    """Consumes, relays, and fires deadlines every second. Raises PackError or CalendarError when the policy packs or
+    calendars cannot be used."""
+    policies = packs.load(settings.default_pack, overrides=settings.sla_calendars, own=settings.sla_packs)
+    current = Current(policies)
     catch_up = CatchUp(bus)
 
     async def fire() -> None:
         if catch_up.done():
             await engine.fire_due(db, clock)
 
+    async def refresh() -> None:
+        await current.refresh(db, clock())
+
+    async def recalculate() -> None:
+        await current.refresh(db, clock())
+        if moved := await recalculation(db, current, clock()):
+            log.info("clocks.recalculated", complaints=moved)
+
     return Worker(
         db,
         bus,
         clock,
-        consumes=Consumes(("intake", "routing"), consumers.HANDLED, handle),
-        timers=[Timer("deadlines", POLL, fire)],
+        consumes=Consumes(("intake", "routing"), consumers.HANDLED, consumers.handler(current, clock, grace=settings.grace)),
+        timers=[
+            Timer("deadlines", POLL, fire),
+            Timer("estimates", FRESH.total_seconds(), refresh),
+            Timer("calendars", RECALCULATE, recalculate),
+        ],
         retention_days=settings.retention_days,
         max_parked=settings.max_parked,
     )

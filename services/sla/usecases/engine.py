@@ -1,6 +1,8 @@
 """Doing what is due: warn, record misses, escalate. Each once, however many engines run on one database."""
 
 import heapq
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import structlog
@@ -8,15 +10,18 @@ from prometheus_client import Counter, Gauge
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.sla import store
-from services.sla.domain.clock import Step, fire
-from services.sla.usecases.casework import ACTOR
+from services.sla.domain.clock import SYSTEM, Step
+from services.sla.domain.firing import Due, fire
+from services.sla.domain.notice import NewNotice
+from services.sla.domain.post import Reached
+from services.sla.usecases import notices, posts
 from shared import audit, outbox
 from shared.clock import Clock
 from shared.db import Database
-from shared.events import ComplaintEscalated, DeadlineMissed, Event
+from shared.events import ComplaintEscalated, DeadlineMissed, DeadlineWarned, Event
 
 log = structlog.get_logger()
-BATCH = 200
+BATCH = 500
 fired_total = Counter("redress_sla_fired", "Warnings, misses and escalations published", ["event"])
 behind_seconds = Gauge("redress_sla_behind_seconds", "Age of the longest overdue action, 0 when none is due")
 
@@ -36,8 +41,8 @@ async def fire_due(db: Database, clock: Clock, *, batch: int = BATCH) -> int:
         if oldest is None:
             return done
         async with db.transaction() as tx:
-            published = await fire_batch(tx, now=now, limit=batch)
-        if not published:
+            claimed, published = await fire_batch(tx, now=now, limit=batch)
+        if not claimed:
             return done
         for one in published:
             fired_total.labels(type(one).__name__).inc()
@@ -46,33 +51,52 @@ async def fire_due(db: Database, clock: Clock, *, batch: int = BATCH) -> int:
         done += len(published)
 
 
-async def fire_batch(tx: AsyncSession, *, now: datetime, limit: int) -> list[Event]:
-    """Do what is due about the `limit` longest overdue steps, in the order in which it fell due; returns the events.
+async def fire_batch(tx: AsyncSession, *, now: datetime, limit: int) -> tuple[int, list[Event]]:
+    """Do what is due about the `limit` longest overdue steps, in the order in which it fell due; how many were claimed,
+    and the events.
 
     A step whose warning and miss are both overdue gets both, each at its place in that order. Where more steps are due
     than were claimed, nothing is done out of turn: what fell due behind the last one claimed is left to the next batch.
     """
     claimed = await store.claim_due(tx, now, limit)
     if not claimed:
-        return []
+        return 0, []
     last = claimed[-1].step.next_at
     horizon = last if last is not None and len(claimed) == limit else now
-    waiting = [(_when(due.step), due.complaint_id, i) for i, due in enumerate(claimed)]
-    steps = [due.step for due in claimed]
-    heapq.heapify(waiting)
+    fired, told = _fire_all(claimed, horizon, now)
+    reach = await posts.finder(tx, now) if any(isinstance(e, ComplaintEscalated) for _, e in told) else None
     published: list[Event] = []
+    notified: list[NewNotice] = []
+    for due, event in told:
+        reached = None
+        if isinstance(event, ComplaintEscalated) and reach is not None:
+            reached = reach(event.role, due.department, due.branch, due.assignee)
+            event = event.model_copy(update={"person": reached.person, "via": reached.via})
+        outbox.add(tx, event, now=now)
+        published.append(event)
+        _enter(tx, event, now)
+        if (notice := _notice(due, event, reached, now)) is not None:
+            notified.append(notice)
+    await store.save_fired(tx, fired)
+    await notices.add(tx, notified)
+    return len(claimed), published
+
+
+def _fire_all(
+    claimed: Sequence[Due], horizon: datetime, now: datetime
+) -> tuple[list[tuple[str, Step]], list[tuple[Due, Event]]]:
+    """Where the steps have come to, and what was done, in the order in which it fell due."""
+    steps = [due.step for due in claimed]
+    waiting = [(_when(step), due.complaint_id, i) for i, (due, step) in enumerate(zip(claimed, steps, strict=True))]
+    heapq.heapify(waiting)
+    told: list[tuple[Due, Event]] = []
     while waiting and waiting[0][0] <= horizon:
         _, complaint_id, i = heapq.heappop(waiting)
-        steps[i], events = fire(complaint_id, claimed[i].clock_id, steps[i], now=now)
-        published.extend(events)
+        steps[i], events = fire(replace(claimed[i], step=steps[i]), now=now)
+        told.extend((claimed[i], event) for event in events)
         if steps[i].next_at is not None:
             heapq.heappush(waiting, (_when(steps[i]), complaint_id, i))
-    for event in published:
-        outbox.add(tx, event, now=now)
-        if isinstance(event, DeadlineMissed | ComplaintEscalated):
-            _enter(tx, event, now)
-    await store.save_steps(tx, ((due.complaint_id, step) for due, step in zip(claimed, steps, strict=True)))
-    return published
+    return [(due.clock_id, step) for due, step in zip(claimed, steps, strict=True)], told
 
 
 def _when(step: Step) -> datetime:
@@ -80,10 +104,13 @@ def _when(step: Step) -> datetime:
     return step.next_at
 
 
-def _enter(tx: AsyncSession, event: DeadlineMissed | ComplaintEscalated, now: datetime) -> None:
+def _enter(tx: AsyncSession, event: Event, now: datetime) -> None:
     if isinstance(event, ComplaintEscalated):
         detail = {"step": event.step, "level": event.level, "role": event.role, "reason": event.reason}
-        audit.add(tx, ACTOR, "complaint.escalated", event.complaint_id, now=now, detail=detail)
-    else:
+        audit.add(tx, SYSTEM, "complaint.escalated", event.complaint_id, now=now, detail=detail)
+    elif isinstance(event, DeadlineMissed):
         detail = {"step": event.step, "historic": event.historic}
-        audit.add(tx, ACTOR, "deadline.missed", event.complaint_id, now=now, detail=detail)
+        audit.add(tx, SYSTEM, "deadline.missed", event.complaint_id, now=now, detail=detail)
+
+
+def _notice(due: Due, event: Event, reached: Reached | None, now: datetime) -> NewNotice | None: ...

@@ -1,21 +1,24 @@
-"""Answering questions about clocks and packs; changes nothing."""
+"""Answering questions about clocks, packs and calendars; changes nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.sla import store
-from services.sla.domain.clock import State, Step, Watch
-from services.sla.domain.policy import TICK, Count, Pack, Policies, Rule, count, warn_at
+from services.sla.domain import ledger
+from services.sla.domain.calendar import Calendar
+from services.sla.domain.clock import Clock, Step, StepState, Watch
+from services.sla.domain.counting import TICK, Count, Pause, count, warn_at
+from services.sla.domain.ledger import Entry, State
+from services.sla.domain.policy import Choice, Policies, Rule, Subject
 from services.sla.store import OpenStep
 from shared.errors import NotFound
 from shared.events import StepName
 
-AT_RISK_CURSOR = r"^\d{1,13}_[A-Za-z0-9._-]{1,64}_(acknowledge|interim|final)$"
-"""A deadline in milliseconds since 1970, the complaint and the step."""
+CURSOR = r"^\d{1,14}_[A-Za-z0-9-]{1,36}(_[a-z_]{1,24})?$"
+"""A moment in milliseconds since 1970, the clock and the step."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -27,67 +30,113 @@ class ClockNotFound(NotFound):
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A deadline as it would be: its rule, the count that leads to it, and when a warning would come."""
+    """A deadline as it would be: its rule, the count that leads to it, when warnings would come and who would be told
+    when it is missed."""
 
     rule: Rule
     count: Count
-    warn_at: datetime | None
+    warn_ats: tuple[datetime, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    pack: Pack
-    reason: str
+    choice: Choice
+    calendar: Calendar
     deadlines: tuple[Planned, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class AsOf:
+    """What a clock's ledger came to at a moment, and the rows up to then."""
+
+    clock: Clock
+    state: State
+    entries: tuple[Entry, ...]
+
+
 async def clock_of(session: AsyncSession, complaint_id: str) -> Watch:
-    """The complaint with its clock. Raises ClockNotFound."""
+    """The complaint with its clocks. Raises ClockNotFound."""
     found = await store.watch(session, complaint_id)
     if found is None:
         raise ClockNotFound
     return found
 
 
+async def as_of(
+    session: AsyncSession, complaint_id: str, moment: datetime | None, calendars: Mapping[str, Calendar]
+) -> list[AsOf]:
+    """What was known of each clock at `moment` (None: now), from its ledger alone. Raises ClockNotFound."""
+    watch = await clock_of(session, complaint_id)
+    rows = await store.ledger(session, [c.id for c in watch.clocks])
+    found = []
+    for clock in watch.clocks:
+        known = tuple(e for e in rows[clock.id] if moment is None or e.recorded_at <= moment)
+        if known:
+            found.append(AsOf(clock, ledger.replay(known, calendars), known))
+    if not found:
+        raise ClockNotFound
+    return found
+
+
 async def clocks(
-    session: AsyncSession, *, state: State | None, step: StepName | None, cursor: str | None, limit: int
+    session: AsyncSession, *, state: StepState | None, step: StepName | None, cursor: str | None, limit: int
 ) -> tuple[Sequence[Watch], str | None]:
-    """A page of clocks, the newest complaints first, and the cursor of the next page, None on the last."""
+    """A page of complaints' clocks, the newest complaints first, and the cursor of the next page, None on the last."""
     found = await store.page(session, state=state, step=step, after=cursor, limit=limit + 1)
     return found[:limit], found[limit - 1].complaint_id if len(found) > limit else None
 
 
 async def at_risk(
-    session: AsyncSession, *, department: str | None, cursor: str | None, limit: int
+    session: AsyncSession, *, department: str | None, assignee: str | None, cursor: str | None, limit: int
 ) -> tuple[Sequence[OpenStep], str | None]:
-    """A page of open steps, the least time left first; `cursor` fits AT_RISK_CURSOR."""
+    """A page of open steps, those first whose work must begin first; `cursor` fits CURSOR."""
     after = _place(cursor) if cursor else None
-    found = await store.at_risk(session, department=department, after=after, limit=limit + 1)
-    return found[:limit], _cursor(found[limit - 1]) if len(found) > limit else None
+    found = await store.at_risk(session, department=department, assignee=assignee, after=after, limit=limit + 1)
+    following = None
+    if len(found) > limit:
+        last = found[limit - 1]
+        following = f"{_millis(last.step.act_by or last.step.due_at)}_{last.clock_id}_{last.step.name}"
+    return found[:limit], following
 
 
-def simulate(policies: Policies, received_at: datetime, jurisdiction: str | None) -> Plan:
-    """Every deadline that a complaint received then would get. Raises UncountableTime."""
-    pack, reason = policies.choose(jurisdiction, received_at)
-    deadlines = []
-    for rule in pack.rules:
-        counted = count(rule.limit, received_at, pack.zone)
-        deadlines.append(Planned(rule, counted, warn_at(rule.warn, received_at, counted.due_at)))
-    return Plan(pack, reason, tuple(deadlines))
+async def escalations(
+    session: AsyncSession, *, department: str | None, level: int | None, cursor: str | None, limit: int
+) -> tuple[Sequence[OpenStep], str | None]:
+    """A page of escalated steps, the longest told first."""
+    after = _place(cursor)[:2] if cursor else None
+    found = await store.escalations(session, department=department, level=level, after=after, limit=limit + 1)
+    following = None
+    if len(found) > limit:
+        last = found[limit - 1]
+        following = f"{_millis(last.step.told_at or _EPOCH)}_{last.clock_id}"
+    return found[:limit], following
 
 
-def recount(watch: Watch, step: Step) -> Count:
-    """The count that led to a step's deadline, from the copy of the rule that the step keeps."""
-    assert watch.clock is not None
-    assert watch.facts.start is not None
-    return count(step.limit, watch.facts.start, ZoneInfo(watch.clock.zone))
+def simulate(policies: Policies, received_at: datetime, subject: Subject) -> list[Plan]:
+    """Every deadline that such a complaint received then would get, clock by clock, the primary one first. Raises
+    UncountableTime."""
+    plans = []
+    for choice in policies.choose(subject, received_at):
+        calendar = policies.calendar(choice.pack)
+        deadlines = []
+        for rule in choice.pack.rules:
+            counted = count(rule.limit, received_at, calendar)
+            moments = (warn_at(w, received_at, counted.due_at) for w in rule.warnings)
+            deadlines.append(Planned(rule, counted, tuple(sorted(m for m in moments if m is not None))))
+        plans.append(Plan(choice, calendar, tuple(deadlines)))
+    return plans
 
 
-def _cursor(last: OpenStep) -> str:
-    return f"{(last.step.due_at - _EPOCH) // TICK}_{last.complaint_id}_{last.step.name}"
+def recount(clock: Clock, step: Step, calendars: Mapping[str, Calendar]) -> tuple[Count, tuple[Pause, ...]]:
+    """The count that led to a step's deadline, from the copy of the rule that the step keeps, and the pauses in it."""
+    pauses = tuple(p for p in clock.pauses if p.until is None or p.until > step.line.since)
+    return count(step.line.limit, step.line.since, calendars[clock.calendar], pauses), pauses
+
+
+def _millis(moment: datetime) -> int:
+    return (moment - _EPOCH) // TICK
 
 
 def _place(cursor: str) -> tuple[datetime, str, str]:
-    millis, rest = cursor.split("_", 1)
-    complaint_id, step = rest.rsplit("_", 1)
-    return _EPOCH + int(millis) * TICK, complaint_id, step
+    millis, clock_id, *step = cursor.split("_", 2)
+    return _EPOCH + min(int(millis), 9_999_999_999_999) * TICK, clock_id, step[0] if step else ""
