@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from shared.errors import FieldError, Invalid
 from shared.events import (
+    ClockEvent,
     ClockMet,
     ClockStarted,
     ComplaintAcknowledged,
@@ -174,6 +175,8 @@ def applied(fact: Fact, event: Event, zone: ZoneInfo) -> Fact:
             return replace(fact, closed_at=event.closed_at)
         case ComplaintEscalated():
             return replace(fact, escalation_level=max(fact.escalation_level, event.level))
+        case ClockEvent() if not event.primary:
+            return fact  # other regulators' clocks and the bank's own are not the deadlines that these figures count
         case ClockStarted():
             for step in event.steps:
                 fact = _step(fact, event.clock_id, step.name, RUNNING)

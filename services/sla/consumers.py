@@ -56,11 +56,11 @@ def handler(current: Current, clock: Clock, *, grace: timedelta) -> Handle:
 
     async def handle(tx: AsyncSession, events: Sequence[Envelope]) -> None:
         """Apply `events` in order, in a number of statements that does not depend on how many they are."""
-        book = await Book.open(tx, {event.subject for event in events}, current.estimates)
+        book = await Book.open(tx, {event.subject for event in events}, current)
         now = clock()
         for event in events:
             with trace.following(event, service="sla"):
-                book.hear(tx, event.data, current.policies, grace=grace, now=now)
-        await book.save(tx)
+                book.hear(tx, event.data, grace=grace, now=now)
+        await book.save(tx, now)
 
     return handle

@@ -99,7 +99,10 @@ OUTCOMES = {
     "withdrawn": mark("Your complaint was closed because it was withdrawn."),
 }
 _PROMISES = {
+    "first_contact": mark("We get in touch with you"),
     "acknowledge": mark("We confirm to you that we have your complaint"),
+    "resolve": mark("We settle your complaint at once if we can"),
+    "provisional_credit": mark("We credit the amount in dispute for the time being, unless we have answered"),
     "interim": mark("We answer you, or tell you why it takes longer"),
     "final": mark("We give you our final answer"),
 }

@@ -11,8 +11,11 @@ from shared import trace
 from shared.clock import rfc3339
 from shared.cloudevents import Envelope
 from shared.events import (
+    ClockEvent,
+    ClockExtended,
     ClockMet,
     ClockMoved,
+    ClockResumed,
     ClockStarted,
     ComplaintAcknowledged,
     ComplaintAssigned,
@@ -36,10 +39,16 @@ _KNOWN: tuple[type[Event], ...] = (
     ComplaintClosed,
     ClockStarted,
     ClockMoved,
+    ClockResumed,
+    ClockExtended,
     ClockMet,
     DeadlineMissed,
     ComplaintEscalated,
 )
+
+
+_INTERNAL = frozenset(("internal_escalation",))
+"""Steps inside the bank, of which the complainant is not told."""
 
 
 async def handle(tx: AsyncSession, events: Sequence[Envelope]) -> None:
@@ -75,17 +84,18 @@ def _apply(row: store.Progress, event: Event) -> None:
             row.status = "closed"
         case ComplaintEscalated():
             row.escalation_level = max(row.escalation_level, event.level)
+        case ClockEvent() if not event.primary:
+            pass  # the complainant is told the regulator's deadlines, not those that the bank sets itself
         case ClockStarted():
-            known = {d["step"]: d for d in orjson.loads(row.deadlines)}
-            fresh: dict[str, dict[str, str]] = {
-                s.name: {"step": s.name, "due_at": rfc3339(s.due_at), "state": "running"} for s in event.steps
-            }
-            row.deadlines = _dump({**fresh, **known})
-        case ClockMoved():
+            row.deadlines = _dump(_begun(row, event))
+        case ClockMoved() | ClockResumed():
+            at = event.moved_at if isinstance(event, ClockMoved) else event.resumed_at
             for step in event.steps:
                 # one that was missed before and is over still stays missed: nobody will tell of it again
-                over = {"state": "running"} if step.due_at > event.moved_at else {}
+                over = {"state": "running"} if step.due_at > at else {}
                 row.deadlines = _with(row, step.name, {"due_at": rfc3339(step.due_at), **over})
+        case ClockExtended():
+            row.deadlines = _with(row, event.step, {"due_at": rfc3339(event.due_at), "state": "running"})
         case ClockMet():
             met = {"state": "met" if event.in_time else "late", "met_at": rfc3339(event.met_at)}
             row.deadlines = _with(row, event.step, {"due_at": rfc3339(event.due_at), **met})
@@ -95,6 +105,18 @@ def _apply(row: store.Progress, event: Event) -> None:
             pass  # acknowledged: sla tells of it as a met step
 
 
+def _begun(row: store.Progress, event: ClockStarted) -> dict[str, dict[str, str]]:
+    """The deadlines of a complaint's primary clock. Those of an earlier one are over when a later one takes its place;
+    what is known of this one's steps came ahead of its start."""
+    known = {d["step"]: d for d in orjson.loads(row.deadlines)}
+    another = any(d.get("clock") not in (None, event.clock_id) for d in known.values())
+    fresh: dict[str, dict[str, str]] = {
+        s.name: {"step": s.name, "due_at": rfc3339(s.due_at), "state": "running", "clock": event.clock_id}
+        for s in event.steps
+    }
+    return fresh if another else {**fresh, **known}
+
+
 def _with(row: store.Progress, step: str, change: dict[str, str]) -> str:
     known = {d["step"]: d for d in orjson.loads(row.deadlines)}
     known[step] = {"step": step, **known.get(step, {}), **change}
@@ -102,7 +124,8 @@ def _with(row: store.Progress, step: str, change: dict[str, str]) -> str:
 
 
 def _dump(deadlines: dict[str, dict[str, str]]) -> str:
-    return orjson.dumps(sorted(deadlines.values(), key=lambda d: d["due_at"])).decode()
+    told = (d for d in deadlines.values() if d["step"] not in _INTERNAL)
+    return orjson.dumps(sorted(told, key=lambda d: d["due_at"])).decode()
 
 
 PART = Part(frozenset(e.type for e in _KNOWN), lambda _: handle)

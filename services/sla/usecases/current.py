@@ -1,15 +1,18 @@
 """What a process goes by: the policy packs, every edition of the calendars that a clock may have been counted with, and
 how long complaints take. Kept fresh from the database."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from services.sla import store
 from services.sla.domain import watching
+from services.sla.domain.foresight import foreseen
 from services.sla.domain.handling import Estimates
 from services.sla.domain.policy import Policies
 from services.sla.store import editions
-from services.sla.usecases.casework import foreseen
 from shared import audit, outbox
 from shared.db import Database
 
@@ -23,6 +26,7 @@ class Current:
     def __init__(self, policies: Policies) -> None:
         self.policies = policies
         self.estimates = Estimates()
+        self._kept: set[str] = set()
         self._seen_at: datetime | None = None
 
     async def refresh(self, db: Database, now: datetime) -> None:
@@ -38,7 +42,21 @@ class Current:
         if mine := [c for c in self.policies.calendars.values() if c.version not in known]:
             async with db.transaction() as tx:
                 await editions.keep(tx, mine, now)
+            known |= {c.version for c in mine}
+        self._kept |= known
         self._seen_at = now
+
+    async def recall(self, session: AsyncSession, versions: Collection[str]) -> None:
+        """Learn of these editions of calendars, if they are another process's."""
+        if missing := set(versions) - self.policies.editions.keys():
+            found = await editions.editions(session, missing)
+            self.policies = replace(self.policies, editions={**self.policies.editions, **found})
+
+    async def keep(self, tx: AsyncSession, versions: Collection[str], now: datetime) -> None:
+        """Have these editions in the database before anything names them. They count as kept from the next refresh on,
+        since `tx` may not commit."""
+        if missing := set(versions) - self._kept:
+            await editions.keep(tx, [self.policies.editions[v] for v in missing], now)
 
 
 async def recalculate(db: Database, current: Current, now: datetime) -> int:
