@@ -429,9 +429,9 @@ class ClockStep(BaseModel):
 class ClockEvent(Event):
     """Something about one of a complaint's clocks.
 
-    A complaint has one `primary` clock, the regulator's whose deadlines are told to the complainant, and may have others
-    beside it: of another regulator or of the bank's own service standard (`kind`). A later primary clock takes the place
-    of the one before.
+    A complaint has one `primary` clock, the regulator's whose deadlines are told to the complainant, and may have
+    others beside it: of another regulator or of the bank's own service standard (`kind`). A later primary clock takes
+    the place of the one before.
     """
 
     clock_id: str
@@ -451,9 +451,9 @@ class ClockStarted(ClockEvent):
 
 @published("sla", "clock.moved")
 class ClockMoved(ClockEvent):
-    """Deadlines are counted anew. `steps` are those not taken yet, with their new deadlines. `cause`: linked (an earlier
-    report of the same matter governs it now, or does no longer), new_facts, reopened, calendar (the holidays are known
-    now)."""
+    """Deadlines are counted anew. `steps` are those not taken yet, with their new deadlines. `cause`: linked (an
+    earlier report of the same matter governs it now, or does no longer), new_facts, reopened, calendar (the holidays
+    are known now)."""
 
     started_at: AwareDatetime
     steps: tuple[ClockStep, ...]
@@ -481,8 +481,9 @@ class ClockResumed(ClockEvent):
 
 @published("sla", "clock.extended")
 class ClockExtended(ClockEvent):
-    """A step has more time, as the rule permits: until `due_at` instead of `was_due_at`. `reason` is what the complainant
-    is told, redacted; `approved_by` a subject in the bank's directory; `notice_required`: the rule asks for a letter."""
+    """A step has more time, as the rule permits: until `due_at` instead of `was_due_at`. `reason` is what the
+    complainant is told, redacted; `approved_by` a subject in the bank's directory; `notice_required`: the rule asks for
+    a letter."""
 
     erasable = ("reason",)
 

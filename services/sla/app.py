@@ -16,6 +16,7 @@ def create_app(settings: SlaSettings, db: Database, *, clock: Clock = utcnow) ->
     policies = packs.load(settings.default_pack, overrides=settings.sla_calendars, own=settings.sla_packs)
     app = frame("sla", "Watches every deadline.", settings=settings, db=db, clock=clock, routers=api.ROUTERS)
     app.state.current = Current(policies)
+    app.state.zone, app.state.desk_url = settings.zone, settings.desk_url.rstrip("/")
     return app
 
 

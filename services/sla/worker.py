@@ -1,18 +1,23 @@
 """SLA's background process: hears intake and routing, and does what falls due."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 
 from services.sla import consumers, packs
+from services.sla.gateways import subscribers
+from services.sla.gateways.subscribers import Subscriber
 from services.sla.settings import SlaSettings
-from services.sla.usecases import engine
+from services.sla.usecases import engine, notices
 from services.sla.usecases.current import FRESH, Current
 from services.sla.usecases.current import recalculate as recalculation
+from services.sla.usecases.notices import Means
 from shared.bus import Bus
 from shared.clock import Clock, utcnow
 from shared.db import Database
+from shared.mail import smtp
+from shared.outbound import Outbound
 from shared.worker import Consumes, Timer, Worker
 
 POLL = 1.0  # seconds
@@ -46,15 +51,17 @@ class CatchUp:
 
 
 def create_worker(settings: SlaSettings, db: Database, bus: Bus, *, clock: Clock = utcnow) -> Worker:
-    """Consumes, relays, and fires deadlines every second. Raises PackError or CalendarError when the policy packs or
-    calendars cannot be used."""
+    """Consumes, relays, fires deadlines every second and tells of them. Raises PackError, CalendarError or
+    SubscribersError when a file of the bank's cannot be used."""
     policies = packs.load(settings.default_pack, overrides=settings.sla_calendars, own=settings.sla_packs)
     current = Current(policies)
+    known = subscribers.load(settings.sla_subscribers)
+    sending = notices.Sending(db, _means(settings, known), clock)
     catch_up = CatchUp(bus)
 
     async def fire() -> None:
         if catch_up.done():
-            await engine.fire_due(db, clock)
+            await engine.fire_due(db, clock, subscribers=known)
 
     async def refresh() -> None:
         await current.refresh(db, clock())
@@ -68,12 +75,30 @@ def create_worker(settings: SlaSettings, db: Database, bus: Bus, *, clock: Clock
         db,
         bus,
         clock,
-        consumes=Consumes(("intake", "routing"), consumers.HANDLED, consumers.handler(current, clock, grace=settings.grace)),
+        consumes=Consumes(
+            ("intake", "routing"), consumers.HANDLED, consumers.handler(current, clock, grace=settings.grace)
+        ),
         timers=[
             Timer("deadlines", POLL, fire),
+            Timer("notices", POLL, sending.run_once),
             Timer("estimates", FRESH.total_seconds(), refresh),
             Timer("calendars", RECALCULATE, recalculate),
         ],
         retention_days=settings.retention_days,
         max_parked=settings.max_parked,
     )
+
+
+def _means(settings: SlaSettings, known: Sequence[Subscriber]) -> Means:
+    send = None
+    if settings.smtp_host:
+        send = smtp(
+            settings.smtp_host,
+            settings.smtp_port,
+            sender=settings.sla_sender,
+            username=settings.smtp_username,
+            password=settings.smtp_password.get_secret_value() if settings.smtp_password else None,
+            tls=settings.smtp_tls,
+        )
+    outbound = Outbound(private=settings.webhook_private)
+    return Means(send, outbound, known, settings.zone, settings.desk_url.rstrip("/"))

@@ -1,5 +1,5 @@
 """SLA's routes: parse, call a use case, return."""
 
-from services.sla.api import clocks, policies
+from services.sla.api import clocks, feeds, notices, policies, posts
 
-ROUTERS = [clocks.router, clocks.acting, policies.router]
+ROUTERS = [one.router for one in (clocks, policies, posts, notices, feeds)] + [clocks.acting, feeds.open_router]

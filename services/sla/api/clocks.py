@@ -11,8 +11,8 @@ from services.sla.api import shown
 from services.sla.api.context import (
     NEXT,
     READERS,
-    Cursor,
     CurrentDep,
+    Cursor,
     Department,
     Leader,
     PageSize,
@@ -88,8 +88,8 @@ async def at_risk(
     limit: PageSize = 50,
     cursor: Cursor = None,
 ) -> out.PageOut[out.OpenStepOut]:
-    """Steps not yet taken, ranked by time left less the time that such complaints usually take: what must be begun first
-    comes first, late ones before all. Lapsed deadlines of imports are left out."""
+    """Steps not yet taken, ranked by time left less the time that such complaints usually take: what must be begun
+    first comes first, late ones before all. Lapsed deadlines of imports are left out."""
     found, following = await views.at_risk(
         session, department=department, assignee=assignee, cursor=cursor, limit=limit
     )
@@ -106,9 +106,7 @@ async def escalations(
     cursor: Cursor = None,
 ) -> out.PageOut[out.OpenStepOut]:
     """Late steps that somebody above the officer was told of and that are not taken, the longest told first."""
-    found, following = await views.escalations(
-        session, department=department, level=level, cursor=cursor, limit=limit
-    )
+    found, following = await views.escalations(session, department=department, level=level, cursor=cursor, limit=limit)
     return _page(found, following, now())
 
 
@@ -146,8 +144,8 @@ _EXTENSION = (
 async def extend(
     body: out.ExtendIn, tx: Tx, place: PlaceDep, current: CurrentDep, by: Worker, now: ClockDep, response: Response
 ) -> out.ClockOut:
-    """Give a step more time. It takes a reason, a role that may approve, and a day within the policy pack's maximum; the
-    complainant gets a holding letter with the reason, the new date and where they may turn."""
+    """Give a step more time. It takes a reason, a role that may approve, and a day within the policy pack's maximum;
+    the complainant gets a holding letter with the reason, the new date and where they may turn."""
     watch = await timekeeping.extend(
         tx, place, current, step=body.step, until=body.until, reason=body.reason, by=by, now=now()
     )
@@ -167,7 +165,8 @@ async def restart(
 async def record(
     body: out.RecordIn, tx: Tx, place: PlaceDep, current: CurrentDep, by: Worker, now: ClockDep, response: Response
 ) -> out.ClockOut:
-    """Record a step that no other service tells of: a first contact by telephone, provisional credit, internal review."""
+    """Record a step that no other service tells of: a first contact by telephone, provisional credit, internal
+    review."""
     watch = await timekeeping.record(tx, place, current, step=body.step, at=body.at, by=by, now=now())
     return _told(watch, current, response, place.clock_id)
 

@@ -33,18 +33,23 @@ async def _current(request: Request, now: ClockDep) -> Current:
 CurrentDep = Annotated[Current, Depends(_current)]
 
 
+def version_of(if_match: str | None) -> int | None:
+    """The version that an If-Match names; None where none is asked for. Raises Invalid for one that is none of ours."""
+    if if_match is None or if_match == "*":
+        return None
+    bare = if_match.removeprefix("W/").strip('"')
+    if not bare.isascii() or not bare.isdigit() or len(bare) > 9:
+        raise Invalid("If-Match holds no ETag of ours.", errors=(FieldError("If-Match", "is no ETag", "etag"),))
+    return int(bare)
+
+
 def place(
     complaint_id: Annotated[str, Path(pattern=CODE)],
     clock_id: Annotated[str, Path(pattern=CODE)],
     if_match: Annotated[str | None, Header(description="The `ETag` of the clock as it was read")] = None,
 ) -> Place:
-    """The clock that a route is about. Raises Invalid for an If-Match that is none of ours."""
-    if if_match is None or if_match == "*":
-        return Place(complaint_id, clock_id)
-    bare = if_match.removeprefix("W/").strip('"')
-    if not bare.isascii() or not bare.isdigit() or len(bare) > 9:
-        raise Invalid("If-Match holds no ETag of a clock.", errors=(FieldError("If-Match", "is no ETag", "etag"),))
-    return Place(complaint_id, clock_id, int(bare))
+    """The clock that a route is about."""
+    return Place(complaint_id, clock_id, version_of(if_match))
 
 
 PlaceDep = Annotated[Place, Depends(place)]

@@ -16,8 +16,8 @@ router = Router(prefix="/v1", tags=["policies"], dependencies=[Depends(allow(*RE
 
 @router.post("/simulate", responses=documented())
 async def simulate(body: out.SimulateIn, current: CurrentDep) -> out.SimulationOut:
-    """Every deadline that such a complaint, received at this moment, would get: by which rule and article, counted day by
-    day, when it would be warned of, and who would be told when it is missed."""
+    """Every deadline that such a complaint, received at this moment, would get: by which rule and article, counted day
+    by day, when it would be warned of, and who would be told when it is missed."""
     subject = Subject(
         jurisdiction=body.jurisdiction,
         product=body.product,

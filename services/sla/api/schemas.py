@@ -77,10 +77,13 @@ class DeadlineOut(BaseModel):
     step: StepName
     due_at: Moment = Field(description="The last millisecond that is in time")
     due_local: str = Field(description="The same on the clocks of the pack's time zone, RFC 3339")
-    provisional: bool = Field(description="Counted with holidays that are not yet published; counted anew once they are")
+    provisional: bool = Field(
+        description="Counted with holidays that are not yet published; counted anew once they are"
+    )
     rule: RuleOut
     count: CountOut
-    warn_ats: list[Moment] = Field(description="When warnings are planned")
+    warn_at: Moment | None = Field(description="When the first warning is planned")
+    warn_ats: list[Moment] = Field(description="When all warnings are planned")
     breach: bool = Field(description="False: when the time is over nothing was broken, another limit applies then")
 
 
@@ -244,7 +247,6 @@ class ExtensionOut(BaseModel):
 
 class PlannedOut(DeadlineOut):
     note: str = Field(description="What a user of the rule should know of it")
-    warn_at: Moment | None = Field(description="When the first warning would come")
     days: list[DayOut] = Field(description="The count day by day; empty where hours are counted")
     ladder: list[RungOut]
 
@@ -310,8 +312,14 @@ class PackRuleOut(RuleOut):
     step: StepName
     note: str
     breach: bool
-    warnings: list[dict[str, float | None]] = Field(description="`share` of the time, or `lead_hours` before the deadline")
+    warnings: list[dict[str, float | None]] = Field(
+        description="`share` of the time, or `lead_hours` before the deadline"
+    )
     ladder: str | None
+    warn_share: float | None = Field(description="Of the first warning")
+    warn_lead_hours: float | None = Field(description="Of the first warning")
+    escalate_level: int | None = Field(description="Of the ladder's first level")
+    escalate_role: str | None
 
 
 class PackExtensionOut(BaseModel):

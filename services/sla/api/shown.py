@@ -8,11 +8,11 @@ from services.sla.api import schemas as out
 from services.sla.domain.calendar import Calendar
 from services.sla.domain.clock import Clock, Step, Watch
 from services.sla.domain.counting import TICK, Count, Limit, local, walk
+from services.sla.domain.counting import count as counted_to
 from services.sla.domain.policy import Authority, OnMiss, Pack, Policies, Rule
 from services.sla.store import OpenStep
 from services.sla.usecases import views
 from services.sla.usecases.views import AsOf, Plan, Planned
-from services.sla.domain.counting import count as counted_to
 
 Calendars = Mapping[str, Calendar]
 
@@ -66,6 +66,7 @@ def _step(clock: Clock, step: Step, calendars: Calendars) -> out.StepOut:
     return out.StepOut(
         **_deadline(step.name, step.authority, found, due_at=step.due_at),
         provisional=step.line.provisional,
+        warn_at=step.warn_ats[0] if step.warn_ats else None,
         warn_ats=list(step.warn_ats),
         breach=step.breach,
         state=step.state,
@@ -210,9 +211,7 @@ def _planned(planned: Planned, calendar: Calendar) -> out.PlannedOut:
 def right(found: OnMiss | None) -> out.RightOut | None:
     if found is None:
         return None
-    return out.RightOut(
-        right=found.right, body=found.body, window_days=found.window_days, texts=dict(found.texts)
-    )
+    return out.RightOut(right=found.right, body=found.body, window_days=found.window_days, texts=dict(found.texts))
 
 
 def pack(found: Pack, policies: Policies) -> out.PackOut:
@@ -255,6 +254,8 @@ def pack(found: Pack, policies: Policies) -> out.PackOut:
 
 
 def _pack_rule(rule: Rule) -> out.PackRuleOut:
+    first = rule.warnings[0] if rule.warnings else None
+    lowest = rule.ladder.rungs[0] if rule.ladder else None
     return out.PackRuleOut(
         **_rule(rule.limit, rule.authority),
         step=rule.step,
@@ -264,6 +265,10 @@ def _pack_rule(rule: Rule) -> out.PackRuleOut:
             {"share": w.share, "lead_hours": w.lead.total_seconds() / 3600 if w.lead else None} for w in rule.warnings
         ],
         ladder=rule.ladder.id if rule.ladder else None,
+        warn_share=first.share if first else None,
+        warn_lead_hours=first.lead.total_seconds() / 3600 if first and first.lead else None,
+        escalate_level=lowest.level if lowest else None,
+        escalate_role=lowest.role if lowest else None,
     )
 
 

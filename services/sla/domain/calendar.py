@@ -3,8 +3,10 @@ kept, compared, and counted with again years later. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
+
+WEEKEND = "weekend"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +33,29 @@ class Calendar:
     hours: tuple[tuple[Span, ...], ...]
     confirmed_to: date
 
-    def is_business_day(self, day: date) -> bool: ...
+    def is_business_day(self, day: date) -> bool:
+        if day in self.opened:
+            return True
+        return day.weekday() not in self.weekend and day not in self.closed
 
     def why(self, day: date) -> str:
         """Why `day` is no business day (the holiday's name, or `weekend`), or why it is one although it looks like
         none; empty for an ordinary business day."""
-        ...
+        if day in self.opened:
+            return self.opened[day]
+        if day in self.closed:
+            return self.closed[day]
+        return WEEKEND if day.weekday() in self.weekend else ""
 
     def working(self, day: date) -> tuple[tuple[datetime, datetime], ...]:
         """The working time of `day` as moments in UTC, in order; right on days on which the clocks change."""
-        ...
+        if not self.is_business_day(day):
+            return ()
+        spans = self.hours[day.weekday()] or self.hours[0]
+        found = ((self._moment(day, s.since), self._moment(day, s.until)) for s in spans)
+        return tuple((since, until) for since, until in found if since < until)
+
+    def _moment(self, day: date, at: time) -> datetime:
+        if at == time.max:
+            day, at = day + timedelta(days=1), time.min
+        return datetime.combine(day, at, self.zone).astimezone(UTC)

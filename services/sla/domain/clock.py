@@ -1,8 +1,8 @@
 """A complaint's clocks: they start, move, stand still, are extended, and their steps are met, or warned of, missed and
 escalated.
 
-Two kinds of clock: a regulatory one does only what its rule permits; nothing else moves it later (a change of priority, a
-merge, reopening, waiting for the customer). A service clock is the bank's own: it waits while the bank waits for the
+Two kinds of clock: a regulatory one does only what its rule permits; nothing else moves it later (a change of priority,
+a merge, reopening, waiting for the customer). A service clock is the bank's own: it waits while the bank waits for the
 complainant and begins anew when a complaint is reopened.
 
 A step is settled once, by the first fact that meets it, and then stands as it was published. A miss that was fired
@@ -30,8 +30,8 @@ SYSTEM = "system:sla"
 class Step:
     """One deadline of a clock, with a copy of the rule under which it was set.
 
-    `line` is what the ledger says. `next_at` is when something must next be done about the step if it has not been taken
-    by then (warn, record the miss, tell the next level up, tell the top again); None when nothing is left to do.
+    `line` is what the ledger says. `next_at` is when something must next be done about the step if it has not been
+    taken by then (warn, record the miss, tell the next level up, tell the top again); None when nothing is left to do.
     `historic`: the deadline had passed before the complaint was imported. `warned`: how many warnings went out. `rung`:
     how many levels were told; `repeats`: how often the top one was told again; `answered_at`: since when somebody has
     taken the escalation on. `act_by`: when work must begin at the latest, as long as such complaints usually take.
@@ -192,8 +192,8 @@ def open_clock(
     patience: datetime | None = None,
     now: datetime,
 ) -> Entered:
-    """Begin a clock under a pack. `cap`: a deadline that a regulator has imposed on the final step. `patience` is set for
-    imported history: nothing is fired before it over what lies in the past. Raises UncountableTime."""
+    """Begin a clock under a pack. `cap`: a deadline that a regulator has imposed on the final step. `patience` is set
+    for imported history: nothing is fired before it over what lies in the past. Raises UncountableTime."""
     pack = choice.pack
     limits = {rule.step: rule.limit for rule in pack.rules}
     caps: dict[StepName, datetime] = {"final": cap} if cap is not None and "final" in limits else {}

@@ -1,5 +1,5 @@
-"""What people may do to a clock, each within what its policy pack permits; what is not permitted is refused with the rule.
-Pure."""
+"""What people may do to a clock, each within what its policy pack permits; what is not permitted is refused with the
+rule. Pure."""
 
 from dataclasses import replace
 from datetime import date, datetime
@@ -125,7 +125,9 @@ def extend(
     due = end_of_day(until, calendar.zone)
     if due <= found.due_at:
         known = local(found.due_at, calendar.zone).date()
-        raise Invalid(errors=(FieldError("/until", f"is no later than the deadline that stands, {known}", "not_later"),))
+        raise Invalid(
+            errors=(FieldError("/until", f"is no later than the deadline that stands, {known}", "not_later"),)
+        )
     stage = _stage(stages, found, clock, policies, due, pack)
     if not roles & approvers(stage.approver_role):
         raise ApproverRequired(
@@ -196,8 +198,8 @@ def restart(
 def record(
     watch: Watch, clock: Clock, policies: Policies, *, step: StepName, at: datetime, actor: str, now: datetime
 ) -> Heard:
-    """Staff record a step that no other service tells of: provisional credit, a first contact by telephone, handing over
-    to internal review. Raises StepNotFound, StepSettled, RuleForbids, Invalid."""
+    """Staff record a step that no other service tells of: provisional credit, a first contact by telephone, handing
+    over to internal review. Raises StepNotFound, StepSettled, RuleForbids, Invalid."""
     _step(clock, step)
     if step not in ("first_contact", "provisional_credit", "internal_escalation"):
         raise RuleForbids(f"'{step}' is recorded with the case, not here.")

@@ -7,8 +7,8 @@
 - `provisional_credit`: the final response makes it needless; else staff record it (`commands.record`).
 - `internal_escalation`: the case went before the complaint office's review; or the complaint was upheld, and there is
   nothing to review.
-- `final`: the final response; or closure of a complaint that was withdrawn. Resolution alone is not enough: the bank has
-  decided, and the complainant still waits to be told.
+- `final`: the final response; or closure of a complaint that was withdrawn. Resolution alone is not enough: the bank
+  has decided, and the complainant still waits to be told.
 
 What counts is when a step was taken (the time in the event), not when we heard of it.
 """

@@ -27,7 +27,8 @@ class Due:
 
 
 def fire(due: Due, *, now: datetime) -> tuple[Step, list[Event]]:
-    """Do the next thing that is due about a step: a warning; or the miss, and with it the first level; or one level more.
+    """Do the next thing that is due about a step: a warning; or the miss, and with it the first level; or one level
+    more.
 
     Each call moves the step on, so nothing is done twice, whatever the wall clock does in between.
     """

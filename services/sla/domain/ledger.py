@@ -1,7 +1,7 @@
 """A clock is a ledger: what happened to it, row by row, never changed; its deadlines are what the rows come to.
 
-Whoever has the rows and the calendars that they name finds the deadline that the desk stood by (`replay`), at any moment
-of the past too. The very function that keeps a running clock (`apply`) replays it.
+Whoever has the rows and the calendars that they name finds the deadline that the desk stood by (`replay`), at any
+moment of the past too. The very function that keeps a running clock (`apply`) replays it.
 """
 
 from collections.abc import Iterable, Mapping
@@ -22,8 +22,9 @@ class Entry:
     """One row. `at`: when it took effect; `recorded_at`: when we wrote it down; `actor`: who, `reason`: why (a code or
     plain words, no personal data); `calendar`: the edition of the calendar that counts from here on.
 
-    `detail` by kind: `started` {start, steps: {name: [length, unit, count_from]}, caps: {name: moment}}; `moved` {start};
-    `extended` {step, until: day}; `restarted` and `reopened` {steps: [name]}; `met` {step, met_at}; others nothing.
+    `detail` by kind: `started` {start, steps: {name: [length, unit, count_from]}, caps: {name: moment}}; `moved`
+    {start}; `extended` {step, until: day}; `restarted` and `reopened` {steps: [name]}; `met` {step, met_at}; others
+    nothing.
     """
 
     seq: int

@@ -1,43 +1,19 @@
-"""What a policy pack says, which pack applies to a complaint, and how a limit is counted to the millisecond."""
+"""What a policy pack says, and which packs apply to a complaint. Pure."""
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
 from typing import Literal
-from zoneinfo import ZoneInfo
 
-from shared.errors import Invalid
-from shared.events import StepName
+from services.sla.domain.calendar import Calendar
+from services.sla.domain.counting import Limit, local
+from shared.events import ClockKind, StepName
 
-Unit = Literal["hour", "calendar_day", "week"]
-CountFrom = Literal["moment", "same_day", "next_day"]
-StartEvent = Literal["received"]
-
-TICK = timedelta(milliseconds=1)
-"""The resolution of deadlines: a deadline is the last millisecond that is in time, all of it."""
-_YEARS = range(1970, 2201)
+StartEvent = Literal["received", "sent_to_portal", "forwarded_by_regulator", "supplement_completed"]
+"""What starts the clock, in the rule's words. Of each of them we know when we received it, and count from there; a
+supplement is the pack's pause or restart."""
 _CODE = re.compile(r"[A-Za-z0-9-]{1,40}\Z")
-
-
-class UncountableTime(Invalid):
-    """Deadlines are counted from times between 1970 and 2200."""
-
-    code = "uncountable_time"
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """How long a step may take: `length` units, counted from the start event.
-
-    `hour`: elapsed time from the very moment. `calendar_day` and `week` (seven days): `count_from` says which day is
-    day 1, the day of the start event itself (`same_day`) or the one after it (`next_day`), and the limit ends with the
-    end of the last day, in the pack's time zone.
-    """
-
-    length: int
-    unit: Unit
-    count_from: CountFrom
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,182 +35,257 @@ class WarnRule:
 
 
 @dataclass(frozen=True, slots=True)
-class Escalation:
-    """Who must act when a step is missed: `role` at `level`. Level 1 is the department's head."""
+class Rung:
+    """A level that is told of a late step: `after` the miss, or after a `share` of the time that was allowed; the first
+    rung with the miss itself. Level 1 is the department's head."""
 
     level: int
     role: str
+    after: timedelta = timedelta(0)
+    share: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """Who is told, one after the other, until somebody acts. `repeat`: how often the top level is told again; None:
+    never. `patience`: how long an escalation that somebody has taken on rests before it climbs on."""
+
+    id: str
+    rungs: tuple[Rung, ...]
+    repeat: timedelta | None
+    patience: timedelta
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One step that a pack demands. `note` says in plain words what a user of the pack should know of it."""
+    """One step that a pack demands. `note` says in plain words what a user of the pack should know of it. Where
+    `breach` is False nothing is broken when the time is over: another limit applies then."""
 
     step: StepName
     limit: Limit
     authority: Authority
-    warn: WarnRule | None = None
-    escalation: Escalation | None = None
+    warnings: tuple[WarnRule, ...] = ()
+    ladder: Ladder | None = None
     note: str = ""
+    breach: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """How far a step may be extended: to `to`, counted from where the step is counted from. `approver_role`: who must
+    approve; `notice_required`: the complainant must be written to."""
+
+    step: StepName
+    to: Limit
+    approver_role: str
+    notice_required: bool
+    article: str
+
+
+@dataclass(frozen=True, slots=True)
+class Suspension:
+    """Reasons (codes) for which the clock may stand still."""
+
+    reasons: tuple[str, ...]
+    notice_required: bool
+    article: str
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """New facts let what is not yet done be counted from their receipt."""
+
+    article: str
+
+
+@dataclass(frozen=True, slots=True)
+class OnMiss:
+    """What follows a miss or a rejection: the complainant's `right` (a code) to go to `body` within `window_days`
+    (None: not limited, or not known), in the words of `texts` by language."""
+
+    right: str
+    body: str
+    window_days: int | None
+    texts: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """Complaints by many: at most so many representatives, and from how many people on it is a major one."""
+
+    representatives: int | None
+    major_from: int | None
+    article: str
+
+
+@dataclass(frozen=True, slots=True)
+class Applies:
+    """Which complaints a pack is for; an empty part stands for all. `jurisdictions` are lower-case codes as complaints
+    bear them; a pack's own id is one of them too. A regulator that referred a complaint, where one is named, suffices
+    beside or instead of the jurisdiction."""
+
+    jurisdictions: tuple[str, ...] = ()
+    products: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+    severities: tuple[str, ...] = ()
+    referred_by: tuple[str, ...] = ()
+
+    @property
+    def narrowness(self) -> int:
+        """How many things it asks for: the narrower of two packs goes first."""
+        return sum(map(bool, (self.products, self.channels, self.types, self.severities, self.referred_by)))
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What decides which packs apply, as far as it is known."""
+
+    jurisdiction: str | None = None
+    product: str | None = None
+    channel: str | None = None
+    category: str | None = None
+    severity: str | None = None
+    referred_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Pack:
-    """One version of the rules that apply in one or several jurisdictions.
+    """One version of the rules of one regulator, or of the bank's own service standard.
 
     In force from `effective_from` to `effective_to` (None: until further notice), both days included. `titles` by
-    language. `jurisdictions` are lower-case codes as complaints bear them; a pack's own id is one of them too.
+    language. `calendar`: the id of the calendar that counts. `replaces`: ids of wider packs that do not apply where
+    this one does. `extensions` in growing order.
     """
 
     id: str
     version: str
+    kind: ClockKind
     titles: Mapping[str, str]
-    jurisdictions: tuple[str, ...]
-    zone: ZoneInfo
+    applies: Applies
+    calendar: str
     start_event: StartEvent
     effective_from: date
     effective_to: date | None
     rules: tuple[Rule, ...]
+    replaces: tuple[str, ...] = ()
+    extensions: tuple[Extension, ...] = ()
+    suspension: Suspension | None = None
+    restart: Restart | None = None
+    on_miss: OnMiss | None = None
+    groups: Groups | None = None
+
+    @property
+    def confirmed(self) -> bool:
+        return all(rule.authority.confirmed for rule in self.rules)
 
     def in_force(self, day: date) -> bool:
         return self.effective_from <= day and (self.effective_to is None or day <= self.effective_to)
 
+    def fits(self, subject: Subject) -> bool:
+        """Whether it is for such a complaint. What is unknown of a complaint does not fit a pack that asks for it."""
+        where = (subject.jurisdiction or "").strip().lower()
+        asked = self.applies
+        if self.kind == "regulatory" and not self._reaches(where, subject.referred_by):
+            return False
+        narrow = (
+            (asked.products, subject.product),
+            (asked.channels, subject.channel),
+            (asked.types, subject.category),
+            (asked.severities, subject.severity),
+        )
+        return where == self.id or all(not wanted or known in wanted for wanted, known in narrow)
+
+    def _reaches(self, where: str, referred_by: str | None) -> bool:
+        if where and where == self.id:
+            return True
+        if self.applies.referred_by:
+            return (referred_by or "").lower() in self.applies.referred_by
+        return bool(where) and where in self.applies.jurisdictions
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A pack that applies and, in plain words, why this one in this version. `primary`: its deadlines are those that
+    the complainant is told. `fallback`: it is the bank's default, because no other covers the complaint."""
+
+    pack: Pack
+    reason: str
+    primary: bool
+    fallback: bool = False
+
 
 @dataclass(frozen=True, slots=True)
 class Policies:
-    """Every pack that is known, and the id of the bank's `default`."""
+    """Every pack that is known, the id of the bank's `default`, and the calendars that they count with: `calendars` by
+    id, as they are now; `editions` by version, with those of the past."""
 
     packs: tuple[Pack, ...]
     default: str
+    calendars: Mapping[str, Calendar]
+    editions: Mapping[str, Calendar] = field(default_factory=dict)
 
-    def choose(self, jurisdiction: str | None, received_at: datetime) -> tuple[Pack, str]:
-        """The pack for a complaint and, in plain words, why this one. There always is one.
+    def choose(self, subject: Subject, received_at: datetime) -> tuple[Choice, ...]:
+        """The packs for a complaint, the primary one first. There always is exactly one primary, a regulatory one: the
+        narrowest that covers the complaint, or the bank's default. After it the other regulators' packs, then the
+        bank's own. Of a pack's versions, the one in force on the day of receipt (in the pack's own zone); where none
+        was, the nearest."""
+        found = [p for p in self._ids() if any(pack.fits(subject) for pack in self._versions(p))]
+        replaced = {id for pack in found for id in self._versions(pack)[-1].replaces}
+        chosen = [id for id in found if id not in replaced]
+        regulatory = [id for id in chosen if self._versions(id)[0].kind == "regulatory"]
+        regulatory.sort(key=lambda id: self._rank(self._versions(id)[-1]))
+        service = [id for id in chosen if self._versions(id)[0].kind == "service"]
+        choices: list[Choice] = []
+        for id in regulatory or [self.default]:
+            pack, timing = self._version(id, received_at)
+            reason = self._reason(id, subject, fallback=not regulatory)
+            choices.append(Choice(pack, f"{reason} {timing}", primary=not choices, fallback=not regulatory))
+        for id in service:
+            pack, timing = self._version(id, received_at)
+            choices.append(Choice(pack, f"The bank's own service standard {id} applies. {timing}", primary=False))
+        return tuple(choices)
 
-        The jurisdiction decides; unknown or missing, the bank's default. Of a pack's versions, the one in force on the
-        day of receipt (in the pack's own zone); where none was, the nearest.
-        """
-        wanted = (jurisdiction or "").strip().lower()
-        found = next((p.id for p in self.packs if wanted and (wanted == p.id or wanted in p.jurisdictions)), None)
-        if found is not None:
-            reason = f"Pack {found} covers jurisdiction {wanted}."
-        elif wanted:
+    def pack(self, id: str, version: str) -> Pack | None:
+        return next((p for p in self.packs if (p.id, p.version) == (id, version)), None)
+
+    def calendar(self, pack: Pack) -> Calendar:
+        return self.calendars[pack.calendar]
+
+    def _ids(self) -> list[str]:
+        return list(dict.fromkeys(p.id for p in self.packs))
+
+    def _versions(self, id: str) -> list[Pack]:
+        return sorted((p for p in self.packs if p.id == id), key=lambda p: p.effective_from)
+
+    @staticmethod
+    def _rank(pack: Pack) -> tuple[bool, int, str]:
+        """The order of regulatory packs: those first that ask for a final response, of them the narrowest."""
+        return all(rule.step != "final" for rule in pack.rules), -pack.applies.narrowness, pack.id
+
+    def _reason(self, id: str, subject: Subject, *, fallback: bool) -> str:
+        where = (subject.jurisdiction or "").strip().lower()
+        if not fallback:
+            pack = self._versions(id)[-1]
+            if pack.applies.referred_by and where != id:
+                return f"Pack {id} covers complaints that {'/'.join(pack.applies.referred_by)} has referred."
+            return f"Pack {id} covers jurisdiction {where}."
+        if where:
             # quoted only if it is a code: free text could hold anything
-            named = f"jurisdiction {wanted}" if _CODE.match(wanted) else "the jurisdiction that the complaint names"
-            reason = f"No pack covers {named}, so the bank's default pack {self.default} applies."
-        else:
-            reason = f"The complaint names no jurisdiction, so the bank's default pack {self.default} applies."
-        versions = sorted((p for p in self.packs if p.id == (found or self.default)), key=lambda p: p.effective_from)
-        pack, timing = _version(versions, received_at)
-        return pack, f"{reason} {timing}"
+            named = f"jurisdiction {where}" if _CODE.match(where) else "the jurisdiction that the complaint names"
+            return f"No pack covers {named}, so the bank's default pack {id} applies."
+        return f"The complaint names no jurisdiction, so the bank's default pack {id} applies."
 
-
-def _version(versions: list[Pack], received_at: datetime) -> tuple[Pack, str]:
-    """The version in force at `received_at`, else the last one before it, else the first, and why."""
-    day = local(received_at, versions[0].zone).date()
-    for pack in versions:
-        if pack.in_force(day):
-            return pack, f"Its version {pack.version} was in force on the day of receipt, {day}."
-    earlier = [p for p in versions if p.effective_from <= day]
-    if earlier:
-        pack = earlier[-1]
-        return pack, f"No version was in force on the day of receipt, {day}; {pack.version} was the last before it."
-    pack = versions[0]
-    return pack, f"The day of receipt, {day}, lies before its first version {pack.version}, which is applied."
-
-
-@dataclass(frozen=True, slots=True)
-class Count:
-    """How a limit leads from receipt to deadline.
-
-    `received` is the start in the pack's zone. For days and weeks, `first_day` is day 1 and `last_day` the day whose
-    end is the deadline; None for hours. `due_at` (UTC) is the last millisecond that is in time.
-    """
-
-    limit: Limit
-    received: datetime
-    first_day: date | None
-    last_day: date | None
-    due_at: datetime
-
-    @property
-    def due_local(self) -> datetime:
-        return self.due_at.astimezone(self.received.tzinfo)
-
-    @property
-    def explanation(self) -> str:
-        """The count in plain English."""
-        zone, limit = self.received.tzinfo, self.limit
-        start = f"Received {self.received:%Y-%m-%d %H:%M:%S} ({zone})."
-        if self.first_day is None:
-            hours = f"{limit.length} hour{'s' if limit.length > 1 else ''} run from that moment"
-            return f"{start} {hours}: in time until {_shown(self.due_local)}."
-        days = limit.length
-        weeks = ""
-        if limit.unit == "week":
-            days = limit.length * 7
-            weeks = f" {limit.length} week{'s are' if limit.length > 1 else ' is'} {days} days."
-        counted = (
-            f"The day of receipt is not counted, so day 1 is {self.first_day}"
-            if limit.count_from == "next_day"
-            else f"The day of receipt, {self.first_day}, is day 1"
-        )
-        end = f"calendar day {days} is {self.last_day}: in time until the end of that day, {_shown(self.due_local)}."
-        return f"{start}{weeks} {counted}; {end}"
-
-
-def count(limit: Limit, received_at: datetime, zone: ZoneInfo) -> Count:
-    """Count `limit` from `received_at`. Raises UncountableTime, ValueError for a naive time."""
-    received = local(received_at, zone)
-    if limit.unit == "hour":
-        due = whole_millisecond(received_at.astimezone(UTC) + timedelta(hours=limit.length))
-        return Count(limit, received, None, None, due)
-    days = limit.length * 7 if limit.unit == "week" else limit.length
-    first = received.date() + timedelta(days=1 if limit.count_from == "next_day" else 0)
-    last = first + timedelta(days=days - 1)
-    return Count(limit, received, first, last, end_of_day(last, zone))
-
-
-def end_of_day(day: date, zone: ZoneInfo) -> datetime:
-    """The last millisecond (UTC) of `day` on the clocks of `zone`, also where they are put forward or back at midnight.
-
-    It lies just before the next day's midnight. Where that is skipped, its reading with the offset before the change
-    is the moment of the change. Where it comes twice, the clocks may have gone back into `day` in between (the second
-    one ends it) or not (the first one does): the last reading that has `day` just before it is right in each case.
-    """
-    midnight = datetime.combine(day + timedelta(days=1), time.min, zone)
-    ends = (midnight.replace(fold=fold).astimezone(UTC) - TICK for fold in (0, 1))
-    return max(end for end in ends if end.astimezone(zone).date() <= day)
-
-
-def warn_at(rule: WarnRule | None, received_at: datetime, due_at: datetime) -> datetime | None:
-    """When to warn of the deadline `due_at`: never before receipt, whole milliseconds; None where there is no rule."""
-    if rule is None:
-        return None
-    moments = []
-    if rule.share is not None:
-        moments.append(received_at + (due_at - received_at) * rule.share)
-    if rule.lead is not None:
-        moments.append(due_at - rule.lead)
-    return whole_millisecond(max(received_at, min(moments)).astimezone(UTC))
-
-
-def in_time(moment: datetime, due_at: datetime) -> bool:
-    """Whether `moment` meets a deadline: any part of the deadline's own millisecond still does."""
-    return moment < due_at + TICK
-
-
-def local(moment: datetime, zone: ZoneInfo) -> datetime:
-    """`moment` on the clocks of `zone`. Raises UncountableTime, ValueError for a naive time."""
-    if moment.tzinfo is None:
-        raise ValueError("a time without an offset")
-    if moment.year not in _YEARS:
-        raise UncountableTime
-    return moment.astimezone(zone)
-
-
-def whole_millisecond(moment: datetime) -> datetime:
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
-
-
-def _shown(moment: datetime) -> str:
-    return moment.isoformat(timespec="milliseconds")
+    def _version(self, id: str, received_at: datetime) -> tuple[Pack, str]:
+        """The version in force at `received_at`, else the last one before it, else the first, and why."""
+        versions = self._versions(id)
+        day = local(received_at, self.calendar(versions[0]).zone).date()
+        for pack in versions:
+            if pack.in_force(day):
+                return pack, f"Its version {pack.version} was in force on the day of receipt, {day}."
+        earlier = [p for p in versions if p.effective_from <= day]
+        if earlier:
+            pack = earlier[-1]
+            return pack, f"No version was in force on the day of receipt, {day}; {pack.version} was the last before it."
+        pack = versions[0]
+        return pack, f"The day of receipt, {day}, lies before its first version {pack.version}, which is applied."

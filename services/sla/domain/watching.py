@@ -1,4 +1,5 @@
-"""What hearing of a complaint does to its clocks: they begin, move with the facts, and their steps are settled. Pure."""
+"""What hearing of a complaint does to its clocks: they begin, move with the facts, and their steps are settled.
+Pure."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -145,8 +146,8 @@ def _move(heard: Heard, policies: Policies, *, now: datetime) -> None:
 
 
 def recalculate(watch: Watch, policies: Policies, *, now: datetime) -> Heard:
-    """Count the open deadlines with today's edition of their calendars, where that is another one than they were counted
-    with: holidays that were guessed are published now. Raises UncountableTime."""
+    """Count the open deadlines with today's edition of their calendars, where that is another one than they were
+    counted with: holidays that were guessed are published now. Raises UncountableTime."""
     heard = Heard(watch)
     for clock in watch.clocks:
         pack = policies.pack(clock.pack, clock.pack_version)
@@ -236,7 +237,15 @@ def settle(heard: Heard, policies: Policies, *, now: datetime) -> None:
 
 
 def met(
-    heard: Heard, clock: Clock, name: StepName, policies: Policies, *, at: datetime, actor: str, reason: str, now: datetime
+    heard: Heard,
+    clock: Clock,
+    name: StepName,
+    policies: Policies,
+    *,
+    at: datetime,
+    actor: str,
+    reason: str,
+    now: datetime,
 ) -> Clock:
     """Settle one step of a clock as taken at `at`."""
     detail = {"step": name, "met_at": rfc3339(at)}
@@ -266,9 +275,7 @@ def _enter(
     actor: str = SYSTEM,
     detail: Mapping[str, Any] | None = None,
 ) -> Entered:
-    return enter(
-        clock, kind, at=at, now=now, actor=actor, reason=reason, calendars=policies.editions, detail=detail
-    )
+    return enter(clock, kind, at=at, now=now, actor=actor, reason=reason, calendars=policies.editions, detail=detail)
 
 
 def _tell_moved(heard: Heard, before: Clock, after: Clock, cause: MoveCause, now: datetime) -> None:
@@ -277,6 +284,4 @@ def _tell_moved(heard: Heard, before: Clock, after: Clock, cause: MoveCause, now
     changed = [new for old, new in pairs if new.open and (new.due_at != old.due_at or not old.open)]
     if changed:
         tag = after.tag(heard.watch.complaint_id)
-        heard.events.append(
-            ClockMoved(**tag, started_at=after.start, steps=told(changed), cause=cause, moved_at=now)
-        )
+        heard.events.append(ClockMoved(**tag, started_at=after.start, steps=told(changed), cause=cause, moved_at=now))

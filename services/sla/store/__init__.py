@@ -3,7 +3,16 @@
 from services.sla.store.base import CLOCK, COMPLAINT, EDITION, ENTRY, HANDLING, STEP, Base, metadata, tables
 from services.sla.store.complaint import ledger, locked, save, save_fired, take
 from services.sla.store.due import claim_due, next_due
-from services.sla.store.reading import OpenStep, at_risk, clock_ids, escalations, of_department, page, provisional, watch
+from services.sla.store.reading import (
+    OpenStep,
+    at_risk,
+    clock_ids,
+    escalations,
+    of_department,
+    page,
+    provisional,
+    watch,
+)
 
 __all__ = [
     "CLOCK",

@@ -25,7 +25,7 @@ async def claim_due(tx: AsyncSession, now: datetime, limit: int) -> list[Due]:
         .join(CLOCK, CLOCK.c.clock_id == STEP.c.clock_id)
         .join(COMPLAINT, COMPLAINT.c.complaint_id == STEP.c.complaint_id)
         .where(STEP.c.next_at <= now)
-        .order_by(STEP.c.next_at, STEP.c.complaint_id)
+        .order_by(STEP.c.next_at, STEP.c.complaint_id, STEP.c.due_at)
         .limit(limit)
         .with_for_update(of=STEP, skip_locked=True)
     )

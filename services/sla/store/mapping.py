@@ -168,7 +168,9 @@ def _watched(text: str) -> tuple[tuple[WarnRule, ...], Ladder | None, bool]:
     ladder = None
     if raw["ladder"] is not None:
         found = raw["ladder"]
-        rungs = tuple(Rung(level, role, timedelta(seconds=after), share) for level, role, after, share in found["rungs"])
+        rungs = tuple(
+            Rung(level, role, timedelta(seconds=after), share) for level, role, after, share in found["rungs"]
+        )
         repeat = timedelta(seconds=found["repeat"]) if found["repeat"] is not None else None
         ladder = Ladder(found["id"], rungs, repeat, timedelta(seconds=found["patience"]))
     return warnings, ladder, raw["breach"]

@@ -71,9 +71,7 @@ async def at_risk(
 
     Deadlines that had lapsed before a complaint was imported are left out: nobody can act on them.
     """
-    query = (
-        _open_steps().where(open_step).order_by(STEP.c.act_by, STEP.c.clock_id, STEP.c.name).limit(limit)
-    )
+    query = _open_steps().where(open_step).order_by(STEP.c.act_by, STEP.c.clock_id, STEP.c.name).limit(limit)
     if department is not None:
         query = query.where(COMPLAINT.c.department == department)
     if assignee is not None:

@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.sla import store
 from services.sla.domain import commands
 from services.sla.domain.clock import Clock, Watch
+from services.sla.domain.foresight import foreseen
 from services.sla.domain.watching import Heard
-from services.sla.usecases.casework import foreseen
 from services.sla.usecases.current import Current
 from services.sla.usecases.views import ClockNotFound
 from shared import audit, outbox
@@ -26,7 +26,8 @@ Command = Callable[[Watch, Clock], Heard]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Which clock of which complaint; `version`: how many rows its ledger had when it was looked at, None not to ask."""
+    """Which clock of which complaint; `version`: how many rows its ledger had when it was looked at, None not to
+    ask."""
 
     complaint_id: str
     clock_id: str
@@ -41,7 +42,9 @@ async def pause(
         tx,
         place,
         current,
-        lambda watch, clock: commands.pause(watch, clock, current.policies, code=code, at=at or now, actor=by.id, now=now),
+        lambda watch, clock: commands.pause(
+            watch, clock, current.policies, code=code, at=at or now, actor=by.id, now=now
+        ),
         "clock.paused",
         by=by,
         now=now,

@@ -15,7 +15,6 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from deploy.infra.ports import free_port
 from services.intake import consumers
 from services.intake.domain.dispatch import BY_HAND, NO_ADDRESS, choose
-from services.intake.gateways.mail import reason, sms, smtp
 from services.intake.usecases.dispatch import LEASE, Dispatcher, letters
 from shared import cloudevents
 from shared.bus import Message
@@ -30,6 +29,7 @@ from shared.events import (
 )
 from shared.ids import uuid7
 from shared.inbox import Consumer
+from shared.mail import reason, sms, smtp
 
 PERSON = {"name": "Chan Example", "email": "chan@example.com", "phone": "+852 2345 6789"}
 

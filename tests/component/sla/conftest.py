@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,11 @@ from sqlalchemy import select, text
 
 from services.sla import consumers, packs, store
 from services.sla.app import create_app
+from services.sla.domain.policy import Pack, Policies, Rule
 from services.sla.settings import SlaSettings
+from services.sla.store.mapping import step_of
 from services.sla.usecases import engine
+from services.sla.usecases.current import Current
 from shared.bus import Message
 from shared.cloudevents import Envelope, encode
 from shared.db import Database
@@ -132,7 +135,9 @@ class Sla:
     async def step(self, name: str, n: int = 1) -> dict[str, Any]:
         async with self.db.reading() as session:
             query = select(store.STEP).where(store.STEP.c.complaint_id == complaint_id(n), store.STEP.c.name == name)
-            return dict((await session.execute(query)).mappings().one())
+            row = (await session.execute(query)).mappings().one()
+        planned = step_of(row).warn_ats
+        return {**row, "warn_at": planned[0] if planned else None}
 
     async def scalar(self, sql: str) -> Any:
         async with self.db.reading() as session:
@@ -154,17 +159,39 @@ def wrap() -> Callable[..., Envelope]:
 
 
 @pytest.fixture
-async def start(migrated: Callable[[str], str]) -> AsyncIterator[Start]:
-    """`start()`: one more process on the same database."""
+def policies() -> Policies:
+    """The regulators' packs that are shipped, with one level of escalation: a complaint has one clock, and a missed step
+    is told once. Tests of more of it take `whole_policies`."""
+    found = packs.load("hk-hkma")
+    return replace(found, packs=tuple(_plain(p) for p in found.packs if p.kind == "regulatory"))
+
+
+@pytest.fixture
+def whole_policies() -> Policies:
+    """Everything that is shipped."""
+    return packs.load("hk-hkma")
+
+
+def _plain(pack: Pack) -> Pack:
+    def rule(one: Rule) -> Rule:
+        ladder = one.ladder and replace(one.ladder, rungs=one.ladder.rungs[:1], repeat=None)
+        return replace(one, ladder=ladder)
+
+    return replace(pack, rules=tuple(map(rule, pack.rules)))
+
+
+@pytest.fixture
+async def start(migrated: Callable[[str], str], policies: Policies) -> AsyncIterator[Start]:
+    """`start()`: one more process on the same database, under `policies`."""
     url = migrated("sla")
     now = [RECEIVED]
-    policies = packs.load("hk-hkma")
+    current = Current(policies)
     async with AsyncExitStack() as stack:
 
         def one() -> Sla:
             db = Database("sla", url, store.tables)
             stack.push_async_callback(db.close)
-            handle = consumers.handler(policies, lambda: now[0], grace=GRACE)
+            handle = consumers.handler(current, lambda: now[0], grace=GRACE)
             return Sla(db, now, Consumer(db, handle, consumers.HANDLED, lambda: now[0]))
 
         yield one
@@ -193,12 +220,13 @@ class Web:
 
 
 @pytest.fixture
-async def web(sla: Sla, tmp_path: Path) -> AsyncIterator[Web]:
+async def web(sla: Sla, policies: Policies, tmp_path: Path) -> AsyncIterator[Web]:
     new = {r: NewKey(r, roles=[r]) for r in ("agent", "officer", "supervisor", "manager", "auditor", "admin")}
     new["system"] = NewKey("system", scopes=["complaints:write", "complaints:read"], channels=["phone"])
     async with sla.db.transaction() as tx:
         tokens = {who: await keys.create(tx, store.tables, key, actor="test", now=RECEIVED) for who, key in new.items()}
     app = create_app(SlaSettings(home=tmp_path), sla.db, clock=lambda: sla.now[0])
+    app.state.current = Current(policies)
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://sla") as http:
         yield Web(http, tokens)

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import update
 
 from services.sla import store
-from services.sla.api import router
+from services.sla.api import ROUTERS
 from services.sla.app import create_app
 from services.sla.packs import PackError
 from services.sla.settings import SlaSettings
@@ -17,11 +17,18 @@ READERS = ("officer", "supervisor", "manager", "auditor", "admin")
 CLOCK = "/v1/clocks/01900000-0000-7000-8000-000000000001"
 ROUTES = [
     ("GET", CLOCK),
+    ("GET", f"{CLOCK}/ledger"),
     ("GET", "/v1/clocks"),
     ("GET", "/v1/at-risk"),
+    ("GET", "/v1/escalations"),
     ("POST", "/v1/simulate"),
     ("GET", "/v1/packs"),
+    ("GET", "/v1/calendars"),
+    ("GET", "/v1/posts"),
+    ("GET", "/v1/notices"),
+    ("GET", "/v1/departments/cards/deadlines.ics"),
 ]
+"""What all who may read may read."""
 BODY = {"received_at": "2026-03-01T10:00:00+08:00"}
 
 
@@ -29,9 +36,10 @@ async def call(web: Any, method: str, path: str, who: str | None) -> Any:
     return await (web.get(path, who=who) if method == "GET" else web.post(path, BODY, who=who))
 
 
-def test_every_route_is_tried_below() -> None:
-    tried = {(method, path.replace(CLOCK, "/v1/clocks/{complaint_id}")) for method, path in ROUTES}
-    assert tried == {(method, r.path) for r in router.routes for method in r.methods}  # type: ignore[attr-defined]
+def test_every_route_is_tried() -> None:
+    tried = {(m, p.replace(CLOCK, "/v1/clocks/{complaint_id}").replace("/cards/", "/{department}/")) for m, p in ROUTES}
+    tried |= {(m, p) for m, p, *_ in WRITES}
+    assert tried == {(m, r.path) for router in ROUTERS for r in router.routes for m in r.methods}  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
@@ -84,7 +92,15 @@ async def test_a_clock_shows_rule_count_and_state_of_every_step(web: Any, sla: A
         "explanation": "Received 2026-03-01 10:00:00 (Asia/Hong_Kong). The day of receipt is not counted, so day 1 is "
         "2026-03-02; calendar day 7 is 2026-03-08: in time until the end of that day, 2026-03-08T23:59:59.999+08:00.",
     }
-    assert interim["escalation"] == {"level": 1, "role": "supervisor", "escalated_at": "2026-04-02T02:00:00.000Z"}
+    assert interim["escalation"] == {
+        "level": 1,
+        "role": "supervisor",
+        "escalated_at": "2026-04-02T02:00:00.000Z",
+        "told_at": "2026-04-02T02:00:00.000Z",
+        "repeats": 0,
+        "answered_at": None,
+        "answered_by": None,
+    }
     assert interim["missed_at"] == "2026-04-02T02:00:00.000Z"
     assert final["warned_at"] is None
     assert final["warn_at"] > interim["due_at"]
@@ -194,7 +210,9 @@ async def test_a_simulation_without_a_known_jurisdiction_says_which_pack_it_took
 
 
 async def test_the_packs_are_shown_with_what_is_not_confirmed(web: Any) -> None:
-    (pack,) = (await web.get("/v1/packs")).json()["items"]
+    packs = {p["id"]: p for p in (await web.get("/v1/packs")).json()["items"]}
+    pack = packs["hk-hkma"]
+    assert packs["tw-fcpa"]["confirmed"]
     assert (pack["id"], pack["default"], pack["confirmed"]) == ("hk-hkma", True, False)
     assert pack["titles"]["zh-Hant"] == "香港（金管局）"
     assert [(r["step"], r["limit"], r["warn_share"], r["escalate_role"]) for r in pack["rules"]] == [
@@ -230,12 +248,12 @@ async def test_what_cannot_be_simulated_is_refused_with_the_field(web: Any, body
         ("/v1/clocks", {"limit": 0}),
         ("/v1/clocks", {"limit": 201}),
         ("/v1/clocks", {"state": "late"}),
-        ("/v1/clocks", {"step": "resolve"}),
+        ("/v1/clocks", {"step": "settle"}),
         ("/v1/clocks", {"cursor": "a b"}),
         ("/v1/at-risk", {"cursor": "nonsense"}),
         ("/v1/at-risk", {"cursor": "2026-03-01T00:00:00Z"}),
-        ("/v1/at-risk", {"cursor": "1772323200000_a_resolve"}),
-        ("/v1/at-risk", {"cursor": "17723232000000_a_final"}),
+        ("/v1/at-risk", {"cursor": "1772323200000_a b_final"}),
+        ("/v1/at-risk", {"cursor": "177232320000000_a_final"}),
         ("/v1/at-risk", {"department": "' or 1=1"}),
     ],
 )
@@ -245,7 +263,7 @@ async def test_what_cannot_be_asked_is_refused_with_the_parameter(web: Any, path
     assert [e["pointer"] for e in answer.json()["errors"]] == list(query)
 
 
-@pytest.mark.parametrize("cursor", ["0_0_final", "9999999999999_._acknowledge", "1_a_b__c_interim"])
+@pytest.mark.parametrize("cursor", ["0_0_final", "99999999999999_-_acknowledge", "1_a-b_interim"])
 async def test_every_cursor_of_the_right_form_has_a_page(web: Any, cursor: str) -> None:
     assert (await web.get("/v1/at-risk", cursor=cursor)).json() == {"items": [], "next": None}
 
@@ -253,4 +271,42 @@ async def test_every_cursor_of_the_right_form_has_a_page(web: Any, cursor: str) 
 def test_a_default_pack_that_does_not_exist_stops_the_start(tmp_path: Any, migrated: Callable[[str], str]) -> None:
     db = Database("sla", migrated("sla"), store.tables)
     with pytest.raises(PackError, match="REDRESS_DEFAULT_PACK"):
-        create_app(SlaSettings(home=tmp_path, default_pack="uk-disp"), db)
+        create_app(SlaSettings(home=tmp_path, default_pack="bank-service"), db)
+
+
+ONE = "/v1/clocks/{complaint_id}/{clock_id}"
+LEADERS = ("supervisor", "manager")
+WORKERS = ("officer", *LEADERS)
+WRITES: list[tuple[str, str, tuple[str, ...], Any]] = [
+    ("POST", f"{ONE}/pause", LEADERS, {"reason": "external_appraisal"}),
+    ("POST", f"{ONE}/resume", LEADERS, {}),
+    ("POST", f"{ONE}/extend", WORKERS, {"step": "final", "until": "2026-05-01", "reason": "x"}),
+    ("POST", f"{ONE}/restart", LEADERS, {"reason": "x"}),
+    ("POST", f"{ONE}/record", WORKERS, {"step": "final"}),
+    ("POST", f"{ONE}/acknowledge-escalation", LEADERS, {"step": "final"}),
+    ("POST", f"{ONE}/hand-back-escalation", LEADERS, {"step": "final", "reason": "x"}),
+    ("GET", "/v1/posts/{post_id}", READERS, None),
+    ("PUT", "/v1/posts/{post_id}", ("supervisor", "admin"), {"role": "supervisor"}),
+    ("DELETE", "/v1/posts/{post_id}", ("supervisor", "admin"), None),
+    ("GET", "/v1/notices/{notice_id}/attempts", READERS, None),
+    ("POST", "/v1/notices/{notice_id}/retry", ("supervisor", "admin"), None),
+    ("POST", "/v1/feeds", ("supervisor", "manager", "admin"), {"department": "cards"}),
+    ("DELETE", "/v1/feeds/{feed_id}", ("supervisor", "manager", "admin"), None),
+    ("GET", "/v1/feeds/{secret}.ics", (), None),
+]
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(("method", "path", "may", "body"), [w for w in WRITES if w[2]], ids=lambda v: str(v)[:40])
+async def test_a_role_does_what_its_work_needs_and_nothing_else(
+    web: Any, method: str, path: str, may: tuple[str, ...], body: Any
+) -> None:
+    url = path.format(complaint_id="nobody", clock_id="none", post_id="p", notice_id="n", feed_id="f", secret="s")
+    for who in (None, "agent", "system", *READERS):
+        answer = await web.http.request(method, url, headers=web._headers(who), json=body)
+        if who is None:
+            assert answer.status_code == 401
+        elif who in may:
+            assert answer.status_code in (200, 201, 204, 404), answer.text
+        else:
+            assert answer.status_code == 403, who

@@ -44,7 +44,12 @@ async def test_the_partial_indexes_are_partial(migrated: Callable[[str], str], b
             if i.get("dialect_options", {}).get(f"{connection.dialect.name}_where") is not None
         }
 
-    assert (await _inside(migrated("sla"), conditions)).keys() == {"step_next", "step_open"}
+    assert (await _inside(migrated("sla"), conditions)).keys() == {
+        "step_next",
+        "step_open",
+        "step_escalated",
+        "step_provisional",
+    }
 
 
 async def test_the_migrations_can_be_taken_back(database_url: str) -> None:

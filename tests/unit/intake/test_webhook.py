@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.intake.domain.retry import FIRST, GIVE_UP_AFTER, LONGEST, next_attempt
 from services.intake.domain.webhook import TOLD, AddressRefused, check_address, facts_of
-from services.intake.gateways import http
+from shared import outbound as http
 from shared.events import EVENTS, ComplaintMessageAdded, ComplaintResolved
+from shared.retry import FIRST, GIVE_UP_AFTER, LONGEST, next_attempt
 
 SINCE = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 CHANCE = st.floats(0, 1, exclude_max=True)

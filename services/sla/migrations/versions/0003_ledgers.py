@@ -1,8 +1,8 @@
 """Several clocks on one complaint, each a ledger
 
-Until now a complaint had one clock, and its row held what was known of the complaint too. Clocks that run get the ledger
-that they would have had: their start, and the steps that were taken. They were counted in calendar days, for which any
-calendar of their time zone is right.
+Until now a complaint had one clock, and its row held what was known of the complaint too. Clocks that run get the
+ledger that they would have had: their start, and the steps that were taken. They were counted in calendar days, for
+which any calendar of their time zone is right.
 
 Revises: 0002
 """
@@ -28,7 +28,7 @@ _FACTS = (
     "acknowledged_at", "responded_at", "final_response_at", "resolved_at", "withdrawn_at", "closed_at",
     "last_closed_at", "governs_from",
 )  # fmt: skip
-_NEW_FACTS = {
+_NEW_FACTS: dict[str, Any] = {
     "reference": sa.String(40), "channel": sa.String(100), "branch": sa.String(200), "product": sa.String(200),
     "category": sa.String(100), "severity": sa.String(20), "classified_at": UtcDateTime(),
     "referred_by": sa.String(100), "imposed_due_at": UtcDateTime(), "first_contact_at": UtcDateTime(),
@@ -183,6 +183,73 @@ def _create_rest() -> None:
         sa.Column("bucket", sa.Integer(), primary_key=True, autoincrement=False),
         sa.Column("count", sa.Integer(), nullable=False),
     )
+    op.create_table(
+        "post",
+        sa.Column("id", sa.String(64), primary_key=True),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("role", sa.String(20), nullable=False),
+        sa.Column("department", sa.String(100)),
+        sa.Column("branch", sa.String(200)),
+        sa.Column("holder", sa.String(200)),
+        sa.Column("deputy", sa.String(200)),
+        sa.Column("language", sa.String(10), nullable=False),
+        sa.Column("email", sa.String(254)),
+        sa.Column("deputy_email", sa.String(254)),
+        sa.Column("absences", sa.Text(), nullable=False),
+        sa.Column("quiet", sa.Text()),
+    )
+    op.create_table(
+        "feed",
+        sa.Column("id", sa.String(36), primary_key=True),
+        sa.Column("hash", sa.String(64), nullable=False, unique=True),
+        sa.Column("department", sa.String(100), nullable=False),
+        sa.Column("created_by", sa.String(200), nullable=False),
+        _moment("created_at", nullable=False),
+        _moment("revoked_at"),
+    )
+    _create_notices()
+
+
+def _create_notices() -> None:
+    op.create_table(
+        "notice",
+        sa.Column("id", sa.String(36), primary_key=True),
+        sa.Column("kind", sa.String(20), nullable=False),
+        sa.Column("complaint_id", sa.String(64), nullable=False),
+        sa.Column("reference", sa.String(40)),
+        sa.Column("step", sa.String(24), nullable=False),
+        _moment("due_at", nullable=False),
+        _moment("at", nullable=False),
+        sa.Column("department", sa.String(100)),
+        sa.Column("level", sa.Integer(), nullable=False),
+        sa.Column("role", sa.String(20)),
+        sa.Column("repeats", sa.Integer(), nullable=False),
+        sa.Column("recipient", sa.String(300), nullable=False),
+        sa.Column("person", sa.String(200)),
+        sa.Column("format", sa.String(10), nullable=False),
+        sa.Column("language", sa.String(10), nullable=False),
+        sa.Column("urgent", sa.Boolean(), nullable=False),
+        sa.Column("state", sa.String(12), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        _moment("next_at"),
+        _moment("first_at"),
+        sa.Column("message_id", sa.String(36)),
+        _moment("settled_at"),
+        sa.Column("reason", sa.String(200)),
+    )
+    op.create_index("ix_notice_complaint_id", "notice", ["complaint_id"])
+    waits = sa.text("next_at IS NOT NULL")
+    op.create_index("notice_next", "notice", ["next_at", "id"], postgresql_where=waits, sqlite_where=waits)
+    op.create_index("notice_recipient", "notice", ["recipient", "next_at"], postgresql_where=waits, sqlite_where=waits)
+    op.create_table(
+        "notice_attempt",
+        sa.Column("message_id", sa.String(36), primary_key=True),
+        sa.Column("attempt", sa.Integer(), primary_key=True, autoincrement=False),
+        _moment("at", nullable=False),
+        sa.Column("notices", sa.Integer(), nullable=False),
+        sa.Column("outcome", sa.String(12), nullable=False),
+        sa.Column("reason", sa.String(200)),
+    )
 
 
 def _carry_over() -> None:
@@ -204,8 +271,8 @@ def _carry_over() -> None:
     for zone, version in editions.items():
         first = bind.execute(sa.select(sa.func.min(old_clock.c.opened_at))).scalar_one()
         content = json.dumps(_plain_calendar(zone, version))
-        row = {"version": version, "calendar": "plain", "content": content, "first_used_at": first}
-        bind.execute(edition.insert().values(row))
+        kept = {"version": version, "calendar": "plain", "content": content, "first_used_at": first}
+        bind.execute(edition.insert().values(kept))
 
 
 def _typed(table: sa.Table) -> sa.Table:
@@ -276,16 +343,94 @@ def _step(s: Any, head: Any, start: Any) -> dict[str, Any]:
     }
 
 
-def _plain_calendar(zone: str, version: str) -> dict[str, Any]: ...
+def _plain_calendar(zone: str, version: str) -> dict[str, Any]:
+    """Without holidays, which calendar days do not ask for."""
+    hours = [["09:00-17:30"]] * 5 + [[], []]
+    return {
+        "id": "plain", "version": version, "zone": zone, "weekend": [5, 6], "closed": {}, "opened": {}, "hours": hours,
+        "confirmed_to": "2040-12-31",
+    }  # fmt: skip
 
 
 def downgrade() -> None:
     """The tables as they were, with the primary clocks and the three steps that were known then."""
-    for name in ("step_next", "step_open", "step_escalated", "step_provisional", "step_state", "ix_step_complaint_id"):
-        op.drop_index(name, "step")
-    op.drop_table("step")
-    op.drop_index("ix_clock_complaint_id", "clock")
-    op.drop_table("clock")
-    op.drop_index("ix_complaint_department", "complaint")
-    for name in ("complaint", "entry", "calendar_edition", "handling"):
+    for name in ("notice", "notice_attempt", "feed", "post", "handling", "calendar_edition", "entry"):
         op.drop_table(name)
+    bind = op.get_bind()
+    if bind.dialect.name == "postgresql":
+        for name in ("step_pkey", "clock_pkey"):
+            op.execute(f"ALTER INDEX {name} RENAME TO {name}_0003")
+    for name in (*_INDEXES, "step_state", "ix_step_complaint_id"):
+        op.drop_index(name, "step")
+    op.drop_index("ix_clock_complaint_id", "clock")
+    op.drop_index("ix_complaint_department", "complaint")
+    op.rename_table("step", "step_0003")
+    op.rename_table("clock", "clock_0003")
+    _create_old()
+    facts = ", ".join(_FACTS)
+    header = "clock_id, pack, pack_version, reason, zone, opened_at"
+    op.execute(
+        f"INSERT INTO clock ({facts}, clock_id, pack, pack_version, pack_reason, zone, opened_at) "  # noqa: S608
+        f"SELECT {', '.join('complaint.' + f for f in _FACTS)}, {header} FROM complaint "
+        "LEFT JOIN clock_0003 ON clock_0003.complaint_id = complaint.complaint_id AND is_primary"
+    )
+    same = (
+        "name, length, unit, count_from, source, article, confirmed, effective_from, due_at, next_at, historic, state"
+    )
+    same += ", warned_at, missed_at, escalated_at, met_at"
+    op.execute(
+        f"INSERT INTO step (complaint_id, {same}) SELECT clock_0003.complaint_id, {same} FROM step_0003 "  # noqa: S608
+        "JOIN clock_0003 ON clock_0003.clock_id = step_0003.clock_id AND is_primary "
+        "WHERE name IN ('acknowledge', 'interim', 'final')"
+    )
+    op.drop_table("step_0003")
+    op.drop_table("clock_0003")
+    op.drop_table("complaint")
+
+
+def _create_old() -> None:
+    op.create_table(
+        "clock",
+        sa.Column("complaint_id", sa.String(64), primary_key=True),
+        _moment("received_at"),
+        sa.Column("jurisdiction", sa.String(100)),
+        sa.Column("imported", sa.Boolean(), nullable=False),
+        sa.Column("department", sa.String(100)),
+        sa.Column("assignee", sa.String(200)),
+        *(_moment(n) for n in _FACTS if n.endswith("_at") and n != "received_at"),
+        _moment("governs_from"),
+        sa.Column("clock_id", sa.String(36), unique=True),
+        sa.Column("pack", sa.String(40)),
+        sa.Column("pack_version", sa.String(40)),
+        sa.Column("pack_reason", sa.Text()),
+        sa.Column("zone", sa.String(64)),
+        _moment("opened_at"),
+    )
+    op.create_index("ix_clock_department", "clock", ["department"])
+    op.create_table(
+        "step",
+        sa.Column("complaint_id", sa.String(64), sa.ForeignKey("clock.complaint_id"), primary_key=True),
+        sa.Column("name", sa.String(20), primary_key=True),
+        sa.Column("length", sa.Integer(), nullable=False),
+        sa.Column("unit", sa.String(20), nullable=False),
+        sa.Column("count_from", sa.String(20), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("article", sa.Text(), nullable=False),
+        sa.Column("confirmed", sa.Boolean(), nullable=False),
+        sa.Column("effective_from", sa.Date(), nullable=False),
+        sa.Column("escalation_level", sa.Integer()),
+        sa.Column("escalation_role", sa.String(20)),
+        _moment("due_at", nullable=False),
+        _moment("warn_at"),
+        _moment("next_at"),
+        sa.Column("historic", sa.Boolean(), nullable=False),
+        sa.Column("state", sa.String(10), nullable=False),
+        *(_moment(n) for n in ("warned_at", "missed_at", "escalated_at", "met_at")),
+    )
+    sqlite = op.get_bind().dialect.name == "sqlite"
+    acts = sa.text("next_at IS NOT NULL")
+    opened = sa.text(f"met_at IS NULL AND historic IS {'0' if sqlite else 'false'}")
+    op.create_index("step_next", "step", ["next_at"], postgresql_where=acts, sqlite_where=acts)
+    columns = ["due_at", "complaint_id", "name"]
+    op.create_index("step_open", "step", columns, postgresql_where=opened, sqlite_where=opened)
+    op.create_index("step_state", "step", ["state", "complaint_id", "name"])
