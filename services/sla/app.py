@@ -2,7 +2,7 @@
 
 from fastapi import FastAPI
 
-from services.sla import api, packs, store
+from services.sla import api, store
 from services.sla.settings import SlaSettings
 from services.sla.usecases.current import Current
 from shared import logs
@@ -13,10 +13,10 @@ from shared.web.app import create_app as frame
 
 def create_app(settings: SlaSettings, db: Database, *, clock: Clock = utcnow) -> FastAPI:
     """The app on `db`. Raises PackError or CalendarError when the policy packs or calendars cannot be used."""
-    policies = packs.load(settings.default_pack, overrides=settings.sla_calendars, own=settings.sla_packs)
     app = frame("sla", "Watches every deadline.", settings=settings, db=db, clock=clock, routers=api.ROUTERS)
-    app.state.current = Current(policies)
-    app.state.zone, app.state.desk_url = settings.zone, settings.desk_url.rstrip("/")
+    app.state.current = Current(settings.policies())
+    app.state.notice_setup, app.state.notice_keys = settings.notice_setup(), settings.notice_keys()
+    app.state.zone, app.state.case_url = settings.zone, settings.case_url
     return app
 
 

@@ -1,28 +1,24 @@
 """SLA's background process: hears intake and routing, and does what falls due."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from datetime import timedelta
 
 import structlog
 
-from services.sla import consumers, packs
-from services.sla.gateways import subscribers
-from services.sla.gateways.subscribers import Subscriber
-from services.sla.settings import SlaSettings
+from services.sla import consumers
+from services.sla.settings import SlaSettings, sender
 from services.sla.usecases import engine, notices
 from services.sla.usecases.current import FRESH, Current
 from services.sla.usecases.current import recalculate as recalculation
-from services.sla.usecases.notices import Means
 from shared.bus import Bus
 from shared.clock import Clock, utcnow
 from shared.db import Database
-from shared.mail import smtp
-from shared.outbound import Outbound
 from shared.worker import Consumes, Timer, Worker
 
 POLL = 1.0  # seconds
 CATCH_UP = 120.0  # seconds
-RECALCULATE = 3600.0  # seconds
+HOURLY = 3600.0  # seconds
 log = structlog.get_logger()
 
 
@@ -51,54 +47,41 @@ class CatchUp:
 
 
 def create_worker(settings: SlaSettings, db: Database, bus: Bus, *, clock: Clock = utcnow) -> Worker:
-    """Consumes, relays, fires deadlines every second and tells of them. Raises PackError, CalendarError or
-    SubscribersError when a file of the bank's cannot be used."""
-    policies = packs.load(settings.default_pack, overrides=settings.sla_calendars, own=settings.sla_packs)
-    current = Current(policies)
-    known = subscribers.load(settings.sla_subscribers)
-    sending = notices.Sending(db, _means(settings, known), clock)
+    """Consumes, relays, fires deadlines every second and tells of them. Raises PackError or CalendarError when a file
+    of packs or calendars cannot be used."""
+    current = Current(settings.policies())
+    setup = settings.notice_setup()
+    telling = sender(db, settings, clock)
     catch_up = CatchUp(bus)
 
     async def fire() -> None:
         if catch_up.done():
-            await engine.fire_due(db, clock, subscribers=known)
+            await engine.fire_due(db, clock, setup)
 
     async def refresh() -> None:
         await current.refresh(db, clock())
 
     async def recalculate() -> None:
         await current.refresh(db, clock())
-        if moved := await recalculation(db, current, clock()):
+        if moved := await recalculation(db, current, setup, clock()):
             log.info("clocks.recalculated", complaints=moved)
 
+    async def prune() -> None:
+        await notices.prune(db, clock() - timedelta(days=settings.notice_retention_days))
+
+    handle = consumers.handler(current, clock, grace=settings.grace)
     return Worker(
         db,
         bus,
         clock,
-        consumes=Consumes(
-            ("intake", "routing"), consumers.HANDLED, consumers.handler(current, clock, grace=settings.grace)
-        ),
+        consumes=Consumes(("intake", "routing"), consumers.HANDLED, handle),
         timers=[
             Timer("deadlines", POLL, fire),
-            Timer("notices", POLL, sending.run_once),
+            Timer("notices", POLL, telling.run_once),
             Timer("estimates", FRESH.total_seconds(), refresh),
-            Timer("calendars", RECALCULATE, recalculate),
+            Timer("calendars", HOURLY, recalculate),
+            Timer("old-notices", HOURLY, prune),
         ],
         retention_days=settings.retention_days,
         max_parked=settings.max_parked,
     )
-
-
-def _means(settings: SlaSettings, known: Sequence[Subscriber]) -> Means:
-    send = None
-    if settings.smtp_host:
-        send = smtp(
-            settings.smtp_host,
-            settings.smtp_port,
-            sender=settings.sla_sender,
-            username=settings.smtp_username,
-            password=settings.smtp_password.get_secret_value() if settings.smtp_password else None,
-            tls=settings.smtp_tls,
-        )
-    outbound = Outbound(private=settings.webhook_private)
-    return Means(send, outbound, known, settings.zone, settings.desk_url.rstrip("/"))

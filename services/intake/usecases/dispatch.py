@@ -20,6 +20,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.intake.domain.dispatch import DispatchSettled, Way
+from services.intake.domain.retry import next_attempt
 from services.intake.store import complaint as complaints
 from services.intake.store import correspondence as store
 from services.intake.usecases.complaint import Desk
@@ -30,8 +31,7 @@ from shared.db import Database
 from shared.errors import NotFound
 from shared.events import ComplaintNotified
 from shared.ids import uuid7
-from shared.mail import Never, NotNow, Outgoing, Pdf, Send
-from shared.retry import next_attempt
+from shared.smtp import Never, NotNow, Outgoing, Pdf, Send
 
 LEASE = timedelta(seconds=120)
 AT_ONCE = 10

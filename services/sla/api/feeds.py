@@ -73,7 +73,7 @@ async def _calendar(session: Reading, department: str, request: Request, now: Cl
         department,
         language=language,
         zone=request.app.state.zone,
-        desk=request.app.state.desk_url,
+        case_url=request.app.state.case_url,
         now=now(),
     )
     return Response(content, media_type=_ICS, headers={"Cache-Control": "private, max-age=300"})

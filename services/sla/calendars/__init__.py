@@ -1,5 +1,9 @@
-"""The calendars that deadlines are counted with: data, the `holidays` library, and the bank's own corrections."""
+"""The working calendars: holidays, make-up workdays and working hours of each place.
 
-from services.sla.calendars.building import CalendarError, as_dict, load, of
+`calendars.toml` says which holidays of the `holidays` library hold where; a bank changes single days, hours and the
+confirmed end in a file of its own. `load` gives them as `services.sla.domain.calendar.Calendar`.
+"""
 
-__all__ = ["CalendarError", "as_dict", "load", "of"]
+from services.sla.calendars.loader import CalendarError, load
+
+__all__ = ["CalendarError", "load"]

@@ -1,47 +1,60 @@
-"""How a limit is counted from a moment to its deadline, to the millisecond. Pure.
+"""How a limit is counted to the millisecond: hours, working hours, days, business days and weeks, less the pauses that
+the rule permits. Pure.
 
-A deadline that is counted in days ends with the end of its last day on the clocks of the calendar's zone. While a clock
-stands still, a day counts unless it lies wholly inside the pause: where a rule leaves that open, the shorter reading is
-the safe one.
+Where a rule can be read in two ways the shorter one is taken, for it is the safe one: only days that are paused from
+their first moment to their last are left out of a count of days, and a pause that has not ended takes out nothing yet.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
-from typing import TYPE_CHECKING, Literal
-from zoneinfo import ZoneInfo
+from datetime import UTC, date, datetime, timedelta
+from typing import Literal
 
 from services.sla.domain.calendar import Calendar
-from shared.errors import Invalid
+from services.sla.domain.moments import (
+    LAST_YEAR,
+    TICK,
+    UncountableTime,
+    end_of_day,
+    in_time,
+    local,
+    start_of_day,
+    whole_millisecond,
+)
 
-if TYPE_CHECKING:
-    from services.sla.domain.policy import WarnRule
+__all__ = [
+    "TICK", "Count", "CountFrom", "Day", "Limit", "Pause", "UncountableTime", "Unit", "WarnRule", "count", "end_of_day",
+    "in_time", "local", "start_of_day", "walk", "warn_at", "whole_millisecond",
+]  # fmt: skip
 
 Unit = Literal["hour", "working_hour", "calendar_day", "business_day", "week"]
 CountFrom = Literal["moment", "same_day", "next_day"]
+Stretch = tuple[datetime, datetime]
+"""From a moment up to another that is not in it."""
+Days = tuple[date, date]
+"""From a day to another, both included."""
 
-TICK = timedelta(milliseconds=1)
-"""The resolution of deadlines: a deadline is the last millisecond that is in time, all of it."""
+PAUSED = "paused"
+DAY_OF_RECEIPT = "day of receipt"
 _DAY = timedelta(days=1)
-_YEARS = range(1970, 2201)
-_LONGEST = 3660 * 3
-"""Days after which a count is given up: a calendar without working days would never end."""
-PAUSED, START_DAY = "paused", "day of receipt"
-
-
-class UncountableTime(Invalid):
-    """Deadlines are counted from times between 1970 and 2200."""
-
-    code = "uncountable_time"
+_HORIZON = date(LAST_YEAR + 100, 1, 1)
+_NOUNS: dict[Unit, str] = {
+    "hour": "hour",
+    "working_hour": "working hour",
+    "calendar_day": "calendar day",
+    "business_day": "business day",
+    "week": "week",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
     """How long a step may take: `length` units, counted from the start event.
 
-    `hour`: elapsed time from the very moment. `working_hour`: working time of the calendar from the very moment.
-    `calendar_day`, `business_day` and `week` (seven calendar days): `count_from` says which day is day 1, the day of
-    the start event itself (`same_day`) or the one after it (`next_day`); of business days, the first one from there on.
+    `hour`: elapsed time from the very moment. `working_hour`: working time of the calendar from that moment, or from
+    where working time next begins. `calendar_day`, `business_day` and `week` (seven calendar days): `count_from` says
+    which day is day 1, the day of the start event itself (`same_day`) or the one after it (`next_day`); of business
+    days, the first from there on. The limit ends with the end of the last day, on the calendar's clocks.
     """
 
     length: int
@@ -50,8 +63,16 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
+class WarnRule:
+    """When to warn: at a `share` (0 to 1) of the time allowed, or `lead` before the deadline; the earlier if both."""
+
+    share: float | None = None
+    lead: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Pause:
-    """Time in which a clock stands still; `until` is None while it lasts."""
+    """Time that the rule permits to leave out. `until` is not in it; None while it lasts."""
 
     since: datetime
     until: datetime | None
@@ -59,8 +80,9 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """One day of a count. `number` is None for a day that is not counted; `why` says the reason: `weekend`, a holiday's
-    name, `paused`, `day of receipt`; a make-up workday says why it counts."""
+    """One day of a count. `number`: the how-manieth it is, None where it is not counted, and then `why` says why not
+    (`weekend`, a holiday's name, `paused`, `day of receipt`, `outside working hours`). `why` is given too for a day
+    that counts although it looks like none, and for the working time that counts of a day."""
 
     day: date
     number: int | None
@@ -69,11 +91,11 @@ class Day:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """How a limit leads from start to deadline.
+    """How a limit leads from its start to the deadline.
 
-    `start` is in the calendar's zone. For days and weeks, `first_day` is day 1 and `last_day` the day whose end is the
-    deadline; None for hours. `due_at` (UTC) is the last millisecond that is in time. `provisional`: holidays on the way
-    are not yet published.
+    `start` is in the calendar's zone. Of days and weeks `first_day` is day 1 and `last_day` the day whose end is the
+    deadline; None for hours. `due_at` (UTC) is the last millisecond that is in time. `provisional`: the count reaches
+    days whose holidays are not yet published. `paused_days`: how many that would count are left out as paused.
     """
 
     limit: Limit
@@ -82,6 +104,7 @@ class Count:
     last_day: date | None
     due_at: datetime
     provisional: bool = False
+    paused_days: int = 0
 
     @property
     def due_local(self) -> datetime:
@@ -90,162 +113,81 @@ class Count:
     @property
     def explanation(self) -> str:
         """The count in plain English."""
-        zone, limit = self.start.tzinfo, self.limit
-        begun = f"Received {self.start:%Y-%m-%d %H:%M:%S} ({zone})."
-        guess = " Holidays on the way are not yet published, so this is provisional." if self.provisional else ""
+        return self.explained()
+
+    def explained(self, event: str = "Received", its_day: str = "The day of receipt") -> str:
+        """The count in plain English, for another start event than receipt: `Sent to the portal`, `The day of that`."""
+        limit = self.limit
+        start = f"{event} {self.start:%Y-%m-%d %H:%M:%S} ({self.start.tzinfo})."
+        many = f"{limit.length} {_NOUNS[limit.unit]}{'s' if limit.length > 1 else ''}"
+        unsure = " Provisional: the holidays of some of these days are not yet published." if self.provisional else ""
         if self.first_day is None:
-            unit = "working hour" if limit.unit == "working_hour" else "hour"
-            hours = f"{limit.length} {unit}{'s' if limit.length > 1 else ''} run from that moment"
-            return f"{begun} {hours}: in time until {_shown(self.due_local)}.{guess}"
-        days, weeks = limit.length, ""
+            runs = "run" if limit.length > 1 else "runs"
+            how = "from that moment" if limit.unit == "hour" else "from then on while the bank is at work"
+            return f"{start} {many} {runs} {how}: in time until {_shown(self.due_local)}.{unsure}"
+        days, noun, weeks = limit.length, _NOUNS[limit.unit], ""
         if limit.unit == "week":
-            days = limit.length * 7
-            weeks = f" {limit.length} week{'s are' if limit.length > 1 else ' is'} {days} days."
-        kind = "business" if limit.unit == "business_day" else "calendar"
+            days, noun = limit.length * 7, _NOUNS["calendar_day"]
+            weeks = f" {many} {'are' if limit.length > 1 else 'is'} {days} days."
         if limit.count_from == "next_day":
-            counted = f"The day of receipt is not counted, so day 1 is {self.first_day}"
+            counted = f"{its_day} is not counted, so day 1 is {self.first_day}"
         elif self.first_day == self.start.date():
-            counted = f"The day of receipt, {self.first_day}, is day 1"
+            counted = f"{its_day}, {self.first_day}, is day 1"
         else:
-            counted = f"The day of receipt is no business day, so day 1 is {self.first_day}"
-        end = f"{kind} day {days} is {self.last_day}: in time until the end of that day, {_shown(self.due_local)}."
-        return f"{begun}{weeks} {counted}; {end}{guess}"
+            counted = f"{its_day} is no {noun} that counts, so day 1 is {self.first_day}"
+        left_out = f", {self.paused_days} paused left out" if self.paused_days else ""
+        end = f"{noun} {days} is {self.last_day}{left_out}: in time until the end of that day, "
+        return f"{start}{weeks} {counted}; {end}{_shown(self.due_local)}.{unsure}"
 
 
 def count(limit: Limit, start: datetime, calendar: Calendar, pauses: Sequence[Pause] = ()) -> Count:
-    """Count `limit` from `start`. A pause that lasts counts as if it ended where it began, which gives the earliest
-    deadline that is possible. Raises UncountableTime, ValueError for a naive time."""
-    begun = local(start, calendar.zone)
-    over = [(p.since, p.until) for p in pauses if p.until is not None and p.until > p.since]
+    """Count `limit` from `start`. Raises UncountableTime, ValueError for a naive time."""
+    here = local(start, calendar.zone)
+    out = _merged(pauses, start) if pauses else []
     if limit.unit == "hour":
-        due = whole_millisecond(_elapsed(start.astimezone(UTC), timedelta(hours=limit.length), over))
-        return Count(limit, begun, None, None, due)
+        return Count(limit, here, None, None, whole_millisecond(_elapsed(limit, start.astimezone(UTC), out)))
     if limit.unit == "working_hour":
-        due, last = _worked(begun, timedelta(hours=limit.length), calendar, over)
-        return Count(limit, begun, None, None, whole_millisecond(due), last > calendar.confirmed_to)
-    days = limit.length * 7 if limit.unit == "week" else limit.length
-    from_day = begun.date() + (_DAY if limit.count_from == "next_day" else timedelta(0))
-    if limit.unit != "business_day" and not over:
-        last = from_day + (days - 1) * _DAY
-        return Count(limit, begun, from_day, last, end_of_day(last, calendar.zone))
-    numbered = [d for d in _walk(limit, begun, calendar, over) if d.number is not None]
-    last = numbered[-1].day
-    provisional = limit.unit == "business_day" and last > calendar.confirmed_to
-    return Count(limit, begun, numbered[0].day, last, end_of_day(last, calendar.zone), provisional)
+        due = whole_millisecond(_worked(limit, here, calendar, out))
+        return Count(limit, here, None, None, due, due.astimezone(calendar.zone).date() > calendar.confirmed_to)
+    paused = [days for pause in out if (days := _whole_days(pause, calendar))]
+    first = here.date() + _DAY if limit.count_from == "next_day" else here.date()
+    if limit.unit == "business_day":
+        begin, last, left_out = _business_days(first, limit.length, calendar, paused)
+        provisional = last > calendar.confirmed_to
+    else:
+        length = limit.length * 7 if limit.unit == "week" else limit.length
+        begin, last, left_out = _calendar_days(first, length, paused)
+        provisional = False
+    return Count(limit, here, begin, last, end_of_day(last, calendar.zone), provisional, left_out)
 
 
 def walk(found: Count, calendar: Calendar, pauses: Sequence[Pause] = ()) -> tuple[Day, ...]:
-    """The count day by day, from the day of the start to the last day; empty where hours are counted."""
-    if found.last_day is None:
+    """Every day from the start to the deadline and what it counts for; none where hours run through. `found` is what
+    `count` gave for the same `calendar` and `pauses`."""
+    limit, out = found.limit, _merged(pauses, found.start)
+    if limit.unit == "hour":
         return ()
-    over = [(p.since, p.until) for p in pauses if p.until is not None and p.until > p.since]
-    return tuple(_walk(found.limit, found.start, calendar, over))
-
-
-def _walk(
-    limit: Limit, begun: datetime, calendar: Calendar, over: Sequence[tuple[datetime, datetime]]
-) -> Iterator[Day]:
-    wanted = limit.length * 7 if limit.unit == "week" else limit.length
-    business = limit.unit == "business_day"
-    day, number = begun.date(), 0
-    if limit.count_from == "next_day":
-        yield Day(day, None, START_DAY)
-        day += _DAY
-    for _ in range(_LONGEST):
+    if limit.unit == "working_hour":
+        return tuple(_working_days(found, calendar, out))
+    assert found.last_day is not None
+    paused = [days for pause in out if (days := _whole_days(pause, calendar))]
+    walked: list[Day] = []
+    number, business = 0, limit.unit == "business_day"
+    for day in _from(found.start.date(), found.last_day):
         why = calendar.why(day) if business else ""
-        if business and not calendar.is_business_day(day):
-            yield Day(day, None, why)
-        elif over and _wholly_in(day, calendar.zone, over):
-            yield Day(day, None, PAUSED)
+        if limit.count_from == "next_day" and day == found.start.date():
+            walked.append(Day(day, None, DAY_OF_RECEIPT))
+        elif business and not calendar.is_business_day(day):
+            walked.append(Day(day, None, why))
+        elif any(since <= day <= until for since, until in paused):
+            walked.append(Day(day, None, PAUSED))
         else:
             number += 1
-            yield Day(day, number, why)
-            if number == wanted:
-                return
-        day += _DAY
-    raise UncountableTime(f"calendar {calendar.id} has too few business days")
+            walked.append(Day(day, number, why))
+    return tuple(walked)
 
 
-def _wholly_in(day: date, zone: ZoneInfo, over: Sequence[tuple[datetime, datetime]]) -> bool:
-    begins, ends = start_of_day(day, zone), end_of_day(day, zone) + TICK
-    return any(since <= begins and ends <= until for since, until in over)
-
-
-def _elapsed(start: datetime, length: timedelta, over: Sequence[tuple[datetime, datetime]]) -> datetime:
-    """`start` + `length` of time in which no pause lies."""
-    at, left = start, length
-    for since, until in _joined(over):
-        if until <= at:
-            continue
-        free = max(since - at, timedelta(0))
-        if left <= free:
-            break
-        at, left = until, left - free
-    return at + left
-
-
-def _worked(
-    begun: datetime, length: timedelta, calendar: Calendar, over: Sequence[tuple[datetime, datetime]]
-) -> tuple[datetime, date]:
-    """When so much working time outside pauses has passed since `begun`, and on which day."""
-    start, left, day = begun.astimezone(UTC), length, begun.date()
-    joined = _joined(over)
-    for _ in range(_LONGEST):
-        for since, until in calendar.working(day):
-            for free_since, free_until in _without(max(since, start), until, joined):
-                if left <= free_until - free_since:
-                    return free_since + left, day
-                left -= free_until - free_since
-        day += _DAY
-    raise UncountableTime(f"calendar {calendar.id} has too little working time")
-
-
-def _without(
-    since: datetime, until: datetime, over: Sequence[tuple[datetime, datetime]]
-) -> Iterator[tuple[datetime, datetime]]:
-    """The parts of a span that lie in no pause."""
-    at = since
-    for p_since, p_until in over:
-        if p_until <= at or p_since >= until:
-            continue
-        if p_since > at:
-            yield at, p_since
-        at = max(at, p_until)
-    if at < until:
-        yield at, until
-
-
-def _joined(over: Sequence[tuple[datetime, datetime]]) -> list[tuple[datetime, datetime]]:
-    """Pauses in order, those that overlap made one."""
-    found: list[tuple[datetime, datetime]] = []
-    for since, until in sorted(over):
-        if found and since <= found[-1][1]:
-            found[-1] = (found[-1][0], max(found[-1][1], until))
-        else:
-            found.append((since, until))
-    return found
-
-
-def end_of_day(day: date, zone: ZoneInfo) -> datetime:
-    """The last millisecond (UTC) of `day` on the clocks of `zone`, also where they are put forward or back at midnight.
-
-    It lies just before the next day's midnight. Where that is skipped, its reading with the offset before the change
-    is the moment of the change. Where it comes twice, the clocks may have gone back into `day` in between (the second
-    one ends it) or not (the first one does): the last reading that has `day` just before it is right in each case.
-    """
-    midnight = datetime.combine(day + _DAY, time.min, zone)
-    ends = [midnight.replace(fold=fold).astimezone(UTC) - TICK for fold in (0, 1)]
-    if ends[0] == ends[1]:
-        return ends[0]
-    return max(end for end in ends if end.astimezone(zone).date() <= day)
-
-
-def start_of_day(day: date, zone: ZoneInfo) -> datetime:
-    """The first moment (UTC) of `day` on the clocks of `zone`."""
-    return end_of_day(day - _DAY, zone) + TICK
-
-
-def warn_at(rule: "WarnRule | None", start: datetime, due_at: datetime) -> datetime | None:
+def warn_at(rule: WarnRule | None, start: datetime, due_at: datetime) -> datetime | None:
     """When to warn of the deadline `due_at`: never before `start`, whole milliseconds; None where there is no rule."""
     if rule is None:
         return None
@@ -257,22 +199,123 @@ def warn_at(rule: "WarnRule | None", start: datetime, due_at: datetime) -> datet
     return whole_millisecond(max(start, min(moments)).astimezone(UTC))
 
 
-def in_time(moment: datetime, due_at: datetime) -> bool:
-    """Whether `moment` meets a deadline: any part of the deadline's own millisecond still does."""
-    return moment < due_at + TICK
+def _merged(pauses: Sequence[Pause], start: datetime) -> list[Stretch]:
+    """The ended pauses after `start` (UTC) in order, those that overlap or touch as one."""
+    out: list[Stretch] = []
+    ended = [(p.since.astimezone(UTC), p.until.astimezone(UTC)) for p in pauses if p.until is not None]
+    for since, until in sorted(ended):
+        since = max(since, start.astimezone(UTC))
+        if until <= since:
+            continue
+        if out and since <= out[-1][1]:
+            out[-1] = (out[-1][0], max(out[-1][1], until))
+        else:
+            out.append((since, until))
+    return out
 
 
-def local(moment: datetime, zone: ZoneInfo) -> datetime:
-    """`moment` on the clocks of `zone`. Raises UncountableTime, ValueError for a naive time."""
-    if moment.tzinfo is None:
-        raise ValueError("a time without an offset")
-    if moment.year not in _YEARS:
-        raise UncountableTime
-    return moment.astimezone(zone)
+def _whole_days(pause: Stretch, calendar: Calendar) -> Days | None:
+    """The first and the last day that lie wholly in a pause; None if there is none."""
+    since, until = pause
+    first, last = since.astimezone(calendar.zone).date(), until.astimezone(calendar.zone).date()
+    if start_of_day(first, calendar.zone) < since:
+        first += _DAY
+    while first <= last and end_of_day(last, calendar.zone) + TICK > until:
+        last -= _DAY
+    return (first, last) if first <= last else None
 
 
-def whole_millisecond(moment: datetime) -> datetime:
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+def _elapsed(limit: Limit, start: datetime, out: list[Stretch]) -> datetime:
+    due = start + timedelta(hours=limit.length)
+    for since, until in out:
+        if since >= due:
+            break
+        due += until - since
+    return due
+
+
+def _worked(limit: Limit, here: datetime, calendar: Calendar, out: list[Stretch]) -> datetime:
+    left = timedelta(hours=limit.length)
+    for day in _from(here.date() - _DAY, _HORIZON):
+        for since, until in _free(calendar, day, here, out):
+            if until - since >= left:
+                return since + left
+            left -= until - since
+    raise UncountableTime
+
+
+def _free(calendar: Calendar, day: date, start: datetime, out: list[Stretch]) -> Iterator[Stretch]:
+    """The working time of `day` from `start` on, without what is paused."""
+    begin = start.astimezone(UTC)
+    for since, until in calendar.working(day):
+        since = max(since, begin)
+        for stop, resume in out:
+            if stop >= until:
+                break
+            if since < stop:
+                yield since, stop
+            since = max(since, resume)
+        if since < until:
+            yield since, until
+
+
+def _calendar_days(first: date, length: int, paused: list[Days]) -> tuple[date, date, int]:
+    """Day 1, the last day, and how many between them are paused."""
+    begin, day, left = None, first, length
+    for since, until in paused:
+        if until < day:
+            continue
+        free = max(0, (since - day).days)
+        if free >= left:
+            break
+        begin = begin or (day if free else None)
+        left -= free
+        day = until + _DAY
+    last = day + timedelta(days=left - 1)
+    return begin or day, last, (last - first).days + 1 - length
+
+
+def _business_days(first: date, length: int, calendar: Calendar, paused: list[Days]) -> tuple[date, date, int]:
+    """Day 1, the last day, and how many business days before the last are paused."""
+    begin, number, left_out, at = None, 0, 0, 0
+    for day in _from(first, _HORIZON):
+        if not calendar.is_business_day(day):
+            continue
+        while at < len(paused) and paused[at][1] < day:
+            at += 1
+        if at < len(paused) and paused[at][0] <= day:
+            left_out += 1
+            continue
+        begin, number = begin or day, number + 1
+        if number == length:
+            return begin, day, left_out
+    raise UncountableTime
+
+
+def _working_days(found: Count, calendar: Calendar, out: list[Stretch]) -> Iterator[Day]:
+    number = 0
+    for day in _from(found.start.date(), found.due_local.date()):
+        spans = [(s, min(u, found.due_at)) for s, u in _free(calendar, day, found.start, out) if s < found.due_at]
+        if spans:
+            number += 1
+            minutes = int(sum((u - s for s, u in spans), timedelta()).total_seconds() // 60)
+            shown = ", ".join(f"{_clock(s, calendar)}-{_clock(u, calendar)}" for s, u in spans)
+            yield Day(day, number, f"{minutes // 60} h {minutes % 60:02} min: {shown}")
+        elif not calendar.is_business_day(day):
+            yield Day(day, None, calendar.why(day))
+        else:
+            taken_out = any(s < until and since < u for s, u in calendar.working(day) for since, until in out)
+            yield Day(day, None, PAUSED if taken_out else "outside working hours")
+
+
+def _from(first: date, last: date) -> Iterator[date]:
+    """The days from `first` to `last`, both included."""
+    for ordinal in range(first.toordinal(), last.toordinal() + 1):
+        yield date.fromordinal(ordinal)
+
+
+def _clock(moment: datetime, calendar: Calendar) -> str:
+    return f"{moment.astimezone(calendar.zone):%H:%M}"
 
 
 def _shown(moment: datetime) -> str:

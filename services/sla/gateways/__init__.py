@@ -1,1 +1,1 @@
-"""Adapters to what lies outside: who has subscribed to notices, and how each kind of message is sent."""
+"""Adapters to what lies outside: words, chats, mail and webhooks; each raises no errors but says how it fared."""

@@ -1,155 +1,156 @@
-"""Reads policy packs and refuses what is not sound, naming the file, the line, the rule and the reason."""
+"""Reads policy packs and ladders and refuses what is not sound, naming the file, the line, the key and the reason."""
 
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from services.sla import calendars
+from services.sla.calendars import load as load_calendars
+from services.sla.calendars.located import DataError, Problem, line_of, parsed
 from services.sla.domain.calendar import Calendar
 from services.sla.domain.policy import Ladder, Pack, Policies
-from services.sla.packs.lines import line_of
-from services.sla.packs.schema import LadderData, PackData
+from services.sla.packs import checks
+from services.sla.packs.schema import LadderFile, PackFile
 
-FOLDER = Path(__file__).parent / "data"
-LADDERS = Path(__file__).parent / "ladders.toml"
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """What is wrong: in which `file`, on which `line` (None where it is about the whole), with which `rule` (a path
-    into the file, empty for all of it), and why."""
-
-    file: str
-    rule: str
-    reason: str
-    line: int | None = None
-
-    def __str__(self) -> str:
-        place = f"{self.file}:{self.line}" if self.line else self.file
-        return ": ".join(part for part in (place, self.rule, self.reason) if part)
+FOLDER = Path(__file__).parent
+LADDERS = "ladders.toml"
+_LADDERS = TypeAdapter(dict[str, LadderFile])
 
 
-class PackError(ValueError):
+class PackError(DataError):
     """The policy packs cannot be used. Every problem found is in `problems` and, a line each, in the text."""
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
-        super().__init__("\n".join(map(str, problems)))
-        self.problems = tuple(problems)
+
+class _File:
+    """One file that was read: turns places in its data into problems."""
+
+    def __init__(self, path: Path) -> None:
+        self.name = path.name
+        self.raw, self.text = parsed(path)
+
+    def problem(self, key: Iterable[int | str], reason: str) -> Problem:
+        key = tuple(part for part in key if part != "[key]")
+        return Problem(self.name, self._shown(key), reason.removeprefix("Value error, "), line_of(self.text, key))
+
+    def problems(self, error: ValidationError) -> list[Problem]:
+        return [self.problem(e["loc"], str(e["msg"])) for e in error.errors()]
+
+    def _shown(self, key: Sequence[int | str]) -> str:
+        """`key` with steps named instead of numbered: `steps.final.limit`."""
+        parts = list(key)
+        if len(parts) > 1 and parts[0] == "steps" and isinstance(parts[1], int):
+            step = self.raw["steps"][parts[1]]
+            name = step.get("name") if isinstance(step, dict) else None
+            parts[1] = name if isinstance(name, str) else f"number {parts[1] + 1}"
+        return ".".join(str(part + 1) if isinstance(part, int) else part for part in parts)
 
 
-def load(default: str, folder: Path = FOLDER, *, overrides: Path | None = None, own: Path | None = None) -> Policies:
-    """Every pack in `folder`, and the bank's `own`, with `default` as the bank's default and the calendars with the
-    bank's `overrides`. Raises PackError, CalendarError."""
-    known = calendars.load(overrides)
+def load(
+    default: str,
+    folder: Path = FOLDER,
+    *,
+    calendars: Mapping[str, Calendar] | None = None,
+    own: Path | None = None,
+) -> Policies:
+    """Every pack in `folder`, with `default` as the bank's own; its ladders, or the shipped ones where it has none;
+    and the `calendars`, by default those without overrides. A pack in the folder `own` takes the place of all that are
+    shipped under its id. Raises PackError, CalendarError."""
+    known = load_calendars() if calendars is None else calendars
     problems: list[Problem] = []
-    ladders = _ladders(problems)
-    found: list[tuple[str, Pack]] = []
-    paths: list[Path] = []
-    for path in sorted((*folder.glob("*.toml"), *(own.glob("*.toml") if own else ()))):
-        try:
-            found.append((path.name, read(path, ladders, known)))
-            paths.append(path)
-        except PackError as error:
-            problems.extend(error.problems)
-    if own is not None:  # the bank's own pack takes the place of one that is shipped under the same id
-        mine = {pack.id for (_, pack), path in zip(found, paths, strict=True) if path.parent == own}
-        kept = [
-            (one, path) for one, path in zip(found, paths, strict=True) if path.parent == own or one[1].id not in mine
-        ]
-        found = [one for one, _ in kept]
+    ladders: Mapping[str, Ladder] = {}
+    try:
+        ladders = read_ladders(next(p for f in (own, folder, FOLDER) if f and (p := f / LADDERS).exists()))
+    except PackError as error:
+        problems.extend(error.problems)
+    found: list[tuple[_File, Pack]] = []
+    for place in (own, folder):
+        mine = {pack.id for _, pack in found}
+        for path in sorted(place.glob("*.toml")) if place else ():
+            if path.name == LADDERS:
+                continue
+            try:
+                file, pack = _read(path, known, ladders)
+            except PackError as error:
+                problems.extend(error.problems)
+            else:
+                if pack.id not in mine:
+                    found.append((file, pack))
     problems.extend(_clashes(found))
     packs = tuple(pack for _, pack in found)
-    regulatory = {p.id for p in packs if p.kind == "regulatory"}
-    if not problems and default not in regulatory:
-        names = ", ".join(sorted(regulatory)) or "none"
-        problems.append(Problem("REDRESS_DEFAULT_PACK", "", f"there is no pack '{default}'; there are: {names}"))
+    if not problems:
+        problems.extend(_default(default, packs))
+        problems.extend(_replaced(found))
     if problems:
         raise PackError(problems)
-    return Policies(packs, default, known, {c.version: c for c in known.values()})
+    return Policies(packs, default, dict(known), ladders)
 
 
-def read(path: Path, ladders: Mapping[str, Ladder], known: Mapping[str, Calendar]) -> Pack:
+def read(path: Path, calendars: Mapping[str, Calendar], ladders: Mapping[str, Ladder]) -> Pack:
     """The pack in one file. Raises PackError."""
+    return _read(path, calendars, ladders)[1]
+
+
+def read_ladders(path: Path) -> Mapping[str, Ladder]:
+    """The ladders in a file, by id. Raises PackError."""
+    file = _opened(path)
     try:
-        text = path.read_text(encoding="utf-8")
-        raw = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise PackError([Problem(path.name, "", f"is no TOML: {error}")]) from None
-    try:
-        data = PackData.model_validate(raw)
+        found = _LADDERS.validate_python(file.raw)
     except ValidationError as error:
-        found = [Problem(path.name, _place(raw, e["loc"]), _reason(e), line_of(text, e["loc"])) for e in error.errors()]
-        raise PackError(found) from None
-    problems = list(_unknown(path.name, text, data, ladders, known))
-    if problems:
-        raise PackError(problems)
-    return data.pack(ladders)
+        raise PackError(file.problems(error)) from None
+    findings = [finding for id, entry in found.items() for finding in checks.ladder(id, entry)]
+    if findings:
+        raise PackError([file.problem(key, reason) for key, reason in findings])
+    return {id: entry.ladder(id) for id, entry in found.items()}
 
 
-def _unknown(
-    file: str, text: str, data: PackData, ladders: Mapping[str, Ladder], known: Mapping[str, Calendar]
-) -> Iterator[Problem]:
-    if data.calendar not in known:
-        names = ", ".join(sorted(known))
-        yield Problem(
-            file,
-            "calendar",
-            f"there is no calendar '{data.calendar}'; there are: {names}",
-            line_of(text, ("calendar",)),
-        )
-    for i, step in enumerate(data.steps):
-        if step.ladder is not None and step.ladder not in ladders:
-            names = ", ".join(sorted(ladders))
-            reason = f"there is no ladder '{step.ladder}'; there are: {names}"
-            yield Problem(file, f"steps.{step.name}.ladder", reason, line_of(text, ("steps", i, "ladder")))
+def _read(path: Path, calendars: Mapping[str, Calendar], ladders: Mapping[str, Ladder]) -> tuple[_File, Pack]:
+    file = _opened(path)
+    try:
+        found = PackFile.model_validate(file.raw)
+    except ValidationError as error:
+        raise PackError(file.problems(error)) from None
+    findings = list(checks.pack(found, calendars=calendars.keys(), ladders=ladders.keys()))
+    if findings:
+        raise PackError([file.problem(key, reason) for key, reason in findings])
+    return file, found.pack(ladders)
 
 
-def _ladders(problems: list[Problem]) -> dict[str, Ladder]:
-    text = LADDERS.read_text(encoding="utf-8")
-    found: dict[str, Ladder] = {}
-    for i, raw in enumerate(tomllib.loads(text)["ladder"]):
-        try:
-            ladder = LadderData.model_validate(raw).ladder()
-            found[ladder.id] = ladder
-        except ValidationError as error:
-            for e in error.errors():
-                loc = ("ladder", i, *e["loc"])
-                problems.append(Problem(LADDERS.name, ".".join(map(str, loc)), _reason(e), line_of(text, loc)))
-    return found
+def _opened(path: Path) -> _File:
+    try:
+        return _File(path)
+    except DataError as error:
+        raise PackError(error.problems) from None
 
 
-def _place(raw: dict[str, Any], loc: Iterable[int | str]) -> str:
-    """`loc` with steps named instead of numbered: `steps.final.limit`."""
-    parts = list(loc)
-    if len(parts) > 1 and parts[0] == "steps" and isinstance(parts[1], int):
-        step = raw["steps"][parts[1]]
-        name = step.get("name") if isinstance(step, dict) else None
-        parts[1] = name if isinstance(name, str) else f"number {parts[1] + 1}"
-    return ".".join(map(str, parts))
+def _default(default: str, packs: Sequence[Pack]) -> Iterator[Problem]:
+    regulatory = sorted({p.id for p in packs if p.kind == "regulatory"})
+    if default not in regulatory:
+        there_are = ", ".join(regulatory) or "none"
+        yield Problem("REDRESS_DEFAULT_PACK", "", f"there is no regulatory pack '{default}'; there are: {there_are}")
 
 
-def _reason(error: Any) -> str:
-    return str(error["msg"]).removeprefix("Value error, ")
+def _replaced(found: Sequence[tuple[_File, Pack]]) -> Iterator[Problem]:
+    kinds = {pack.id: pack.kind for _, pack in found}
+    for file, pack in found:
+        for n, id in enumerate(pack.replaces):
+            if id not in kinds:
+                yield file.problem(("replaces", n), f"there is no pack '{id}'")
+            elif kinds[id] != pack.kind:
+                yield file.problem(("replaces", n), f"{id} is no {pack.kind} pack")
 
 
-def _clashes(found: Sequence[tuple[str, Pack]]) -> Iterator[Problem]:
-    """Packs that cannot stand beside one another."""
-    ids = {pack.id for _, pack in found}
-    for i, (file, pack) in enumerate(found):
-        for wanted in pack.replaces:
-            if wanted not in ids:
-                yield Problem(file, "replaces", f"there is no pack '{wanted}'")
-        for other_file, other in found[:i]:
+def _clashes(found: Sequence[tuple[_File, Pack]]) -> Iterator[Problem]:
+    """Versions of one pack that cannot stand beside one another."""
+    for n, (file, pack) in enumerate(found):
+        for other_file, other in found[:n]:
             if pack.id != other.id:
                 continue
             if pack.version == other.version:
-                yield Problem(file, "version", f"{pack.version} is the version of {other_file} too")
+                yield file.problem(("version",), f"{pack.version} is the version of {other_file.name} too")
+            elif pack.kind != other.kind:
+                yield file.problem(("kind",), f"{other_file.name} has another")
             elif _overlap(pack, other):
-                yield Problem(file, "effective_from", f"is in force on some days together with {other_file}")
+                yield file.problem(("effective_from",), f"is in force on some days together with {other_file.name}")
 
 
 def _overlap(one: Pack, other: Pack) -> bool:

@@ -1,5 +1,8 @@
 """SLA's tables and queries. Never commits."""
 
+from services.sla.store import notices as _notices  # noqa: F401  # its tables
+from services.sla.store import posts as _posts  # noqa: F401
+from services.sla.store import subscriptions as _subscriptions  # noqa: F401
 from services.sla.store.base import CLOCK, COMPLAINT, EDITION, ENTRY, HANDLING, STEP, Base, metadata, tables
 from services.sla.store.complaint import ledger, locked, save, save_fired, take
 from services.sla.store.due import claim_due, next_due

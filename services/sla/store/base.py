@@ -191,70 +191,6 @@ _provisional = STEP.c.provisional.is_(True) & STEP.c.met_at.is_(None)
 Index("step_provisional", STEP.c.clock_id, postgresql_where=_provisional, sqlite_where=_provisional)
 
 
-class PostRow(Base, table=True):
-    """A role, where, and who holds it. `absences`: JSON [[first, last], ...]; `quiet`: JSON, see `usecases.posts`."""
-
-    __tablename__ = "post"
-
-    id: str = Field(primary_key=True, max_length=64)
-    version: int
-    role: str = Field(max_length=20)
-    department: str | None = Field(None, max_length=100)
-    branch: str | None = Field(None, max_length=200)
-    holder: str | None = Field(None, max_length=200)
-    deputy: str | None = Field(None, max_length=200)
-    language: str = Field(max_length=10)
-    email: str | None = Field(None, max_length=254)
-    deputy_email: str | None = Field(None, max_length=254)
-    absences: str = text()
-    quiet: str | None = text(nullable=True)
-
-
-class NoticeRow(Base, table=True):
-    """Something that one recipient is told. `recipient`: `post:<address>` or `subscriber:<name>`; `format`: how it is
-    written; `message_id`: the notice under whose id it went out, with others, once it did. `state`: waiting, sent,
-    failed, or unaddressed (the person has no address)."""
-
-    __tablename__ = "notice"
-
-    id: str = Field(primary_key=True, max_length=36)
-    kind: str = Field(max_length=20)
-    complaint_id: str = Field(max_length=64, index=True)
-    reference: str | None = Field(None, max_length=40)
-    step: str = Field(max_length=24)
-    due_at: datetime = moment(nullable=False)
-    at: datetime = moment(nullable=False)
-    department: str | None = Field(None, max_length=100)
-    level: int
-    role: str | None = Field(None, max_length=20)
-    repeats: int
-    recipient: str = Field(max_length=300)
-    person: str | None = Field(None, max_length=200)
-    format: str = Field(max_length=10)
-    language: str = Field(max_length=10)
-    urgent: bool
-    state: str = Field(max_length=12)
-    attempts: int
-    next_at: datetime | None = moment()
-    first_at: datetime | None = moment()
-    message_id: str | None = Field(None, max_length=36)
-    settled_at: datetime | None = moment()
-    reason: str | None = Field(None, max_length=200)
-
-
-class AttemptRow(Base, table=True):
-    """One try at a message: the delivery log."""
-
-    __tablename__ = "notice_attempt"
-
-    message_id: str = Field(primary_key=True, max_length=36)
-    attempt: int = Field(primary_key=True)
-    at: datetime = moment(nullable=False)
-    notices: int
-    outcome: str = Field(max_length=12)
-    reason: str | None = Field(None, max_length=200)
-
-
 class FeedRow(Base, table=True):
     """A department's calendar, readable by whoever has the secret of which `hash` is kept."""
 
@@ -268,10 +204,4 @@ class FeedRow(Base, table=True):
     revoked_at: datetime | None = moment()
 
 
-POST: Table = metadata.tables["post"]
-NOTICE: Table = metadata.tables["notice"]
-ATTEMPT: Table = metadata.tables["notice_attempt"]
 FEED: Table = metadata.tables["feed"]
-_waits = NOTICE.c.next_at.is_not(None)
-Index("notice_next", NOTICE.c.next_at, NOTICE.c.id, postgresql_where=_waits, sqlite_where=_waits)
-Index("notice_recipient", NOTICE.c.recipient, NOTICE.c.next_at, postgresql_where=_waits, sqlite_where=_waits)

@@ -8,7 +8,6 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.sla.calendars import as_dict, of
 from services.sla.domain.calendar import Calendar
 from services.sla.store.base import EDITION, HANDLING
 
@@ -20,7 +19,7 @@ async def known(session: AsyncSession) -> set[str]:
 async def editions(session: AsyncSession, versions: Collection[str]) -> dict[str, Calendar]:
     """Kept calendars by version."""
     query = select(EDITION.c.content).where(EDITION.c.version.in_(versions))
-    found = [of(orjson.loads(content)) for content in (await session.scalars(query)).all()]
+    found = [Calendar.of(orjson.loads(content)) for content in (await session.scalars(query)).all()]
     return {calendar.version: calendar for calendar in found}
 
 
@@ -31,7 +30,7 @@ async def keep(tx: AsyncSession, calendars: Collection[Calendar], now: datetime)
         {
             "version": c.version,
             "calendar": c.id,
-            "content": orjson.dumps(as_dict(c)).decode(),
+            "content": orjson.dumps(c.as_dict()).decode(),
             "first_used_at": now,
         }
         for c in sorted(calendars, key=lambda c: c.version)

@@ -9,12 +9,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.sla import store
 from services.sla.domain import watching
+from services.sla.domain.clock import SYSTEM, Watch
 from services.sla.domain.foresight import foreseen
 from services.sla.domain.handling import Estimates
+from services.sla.domain.notice import NewNotice, Setup
 from services.sla.domain.policy import Policies
+from services.sla.domain.post import Directory, resolve_officer
 from services.sla.store import editions
+from services.sla.usecases import notices, posts
 from shared import audit, outbox
 from shared.db import Database
+from shared.events import ClockMoved, Event
 
 FRESH = timedelta(minutes=5)
 _PAGE = 200
@@ -38,7 +43,7 @@ class Current:
             known = await editions.known(session)
             others = await editions.editions(session, known - self.policies.editions.keys())
             self.estimates = Estimates.of(await editions.handling(session))
-        self.policies = replace(self.policies, editions={**others, **self.policies.editions})
+        self.policies = replace(self.policies, past={**self.policies.past, **others})
         if mine := [c for c in self.policies.calendars.values() if c.version not in known]:
             async with db.transaction() as tx:
                 await editions.keep(tx, mine, now)
@@ -50,7 +55,7 @@ class Current:
         """Learn of these editions of calendars, if they are another process's."""
         if missing := set(versions) - self.policies.editions.keys():
             found = await editions.editions(session, missing)
-            self.policies = replace(self.policies, editions={**self.policies.editions, **found})
+            self.policies = replace(self.policies, past={**self.policies.past, **found})
 
     async def keep(self, tx: AsyncSession, versions: Collection[str], now: datetime) -> None:
         """Have these editions in the database before anything names them. They count as kept from the next refresh on,
@@ -59,7 +64,7 @@ class Current:
             await editions.keep(tx, [self.policies.editions[v] for v in missing], now)
 
 
-async def recalculate(db: Database, current: Current, now: datetime) -> int:
+async def recalculate(db: Database, current: Current, setup: Setup, now: datetime) -> int:
     """Count provisional deadlines anew whose calendar has another edition now, a page in each transaction; how many
     complaints that moved."""
     moved, after = 0, ""
@@ -71,13 +76,52 @@ async def recalculate(db: Database, current: Current, now: datetime) -> int:
         after = ids[-1]
         async with db.transaction() as tx:
             before = await store.take(tx, ids)
-            now_are, entries = dict(before), []
+            now_are, entries, told = dict(before), [], []
             for id, watch in before.items():
                 heard = watching.recalculate(watch, current.policies, now=now)
                 now_are[id] = foreseen(heard.watch, watch, current.estimates)
                 entries += heard.entries
                 for event in heard.events:
                     outbox.add(tx, event, now=now)
-                    audit.add(tx, "system:sla", "clock.recalculated", id, now=now, detail={"cause": "calendar"})
+                    audit.add(tx, SYSTEM, "clock.recalculated", id, now=now, detail={"cause": "calendar"})
+                    told += _moved(heard.watch, watch, event, now)
                 moved += bool(heard.entries)
+            await current.keep(tx, {entry.calendar for _, entry in entries}, now)
             await store.save(tx, before, now_are, entries)
+            directory = await posts.directory(tx, setup)
+            await notices.add(tx, [to_officer(n, w, directory, now) for n, w in told], setup, directory=directory)
+
+
+def _moved(after: Watch, before: Watch, event: Event, now: datetime) -> list[tuple[NewNotice, Watch]]:
+    """What a recalculation tells the officers: each deadline that is another one now."""
+    if not isinstance(event, ClockMoved):
+        return []
+    old = {s.name: s.due_at for c in before.clocks if c.id == event.clock_id for s in c.steps}
+    facts = after.facts
+    return [
+        (
+            NewNotice(
+                kind="recalculated",
+                complaint_id=after.complaint_id,
+                step=step.name,
+                level=0,
+                due_at=step.due_at,
+                was_due_at=old.get(step.name),
+                department=facts.department,
+                branch=facts.branch,
+                reached=None,
+                urgent=False,
+                at=now,
+                reference=facts.reference,
+            ),
+            after,
+        )
+        for step in event.steps
+    ]
+
+
+def to_officer(notice: NewNotice, watch: Watch, directory: Directory, now: datetime) -> NewNotice:
+    """The notice, for whoever works on the complaint."""
+    facts = watch.facts
+    reached = resolve_officer(directory, facts.assignee, facts.department, facts.branch, now)
+    return replace(notice, reached=reached)

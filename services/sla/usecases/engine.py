@@ -12,9 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.sla import store
 from services.sla.domain.clock import SYSTEM, Step
 from services.sla.domain.firing import Due, fire
-from services.sla.domain.notice import NewNotice, NoticeKind, is_urgent
-from services.sla.domain.post import Directory, Reached
-from services.sla.gateways.subscribers import Subscriber
+from services.sla.domain.notice import Kind, NewNotice, Setup
+from services.sla.domain.post import Reached, resolve, resolve_officer
 from services.sla.usecases import notices, posts
 from shared import audit, outbox
 from shared.clock import Clock
@@ -27,7 +26,7 @@ fired_total = Counter("redress_sla_fired", "Warnings, misses and escalations pub
 behind_seconds = Gauge("redress_sla_behind_seconds", "Age of the longest overdue action, 0 when none is due")
 
 
-async def fire_due(db: Database, clock: Clock, *, subscribers: Sequence[Subscriber] = (), batch: int = BATCH) -> int:
+async def fire_due(db: Database, clock: Clock, setup: Setup, *, batch: int = BATCH) -> int:
     """Do everything that is due now, batch by batch, and say how many actions were done.
 
     When nothing is due this costs one look into an index. Steps that another engine or a consumer holds are passed
@@ -42,7 +41,7 @@ async def fire_due(db: Database, clock: Clock, *, subscribers: Sequence[Subscrib
         if oldest is None:
             return done
         async with db.transaction() as tx:
-            claimed, published = await fire_batch(tx, now=now, limit=batch, subscribers=subscribers)
+            claimed, published = await fire_batch(tx, now=now, limit=batch, setup=setup)
         if not claimed:
             return done
         for one in published:
@@ -52,9 +51,7 @@ async def fire_due(db: Database, clock: Clock, *, subscribers: Sequence[Subscrib
         done += len(published)
 
 
-async def fire_batch(
-    tx: AsyncSession, *, now: datetime, limit: int, subscribers: Sequence[Subscriber] = ()
-) -> tuple[int, list[Event]]:
+async def fire_batch(tx: AsyncSession, *, now: datetime, limit: int, setup: Setup) -> tuple[int, list[Event]]:
     """Do what is due about the `limit` longest overdue steps, in the order in which it fell due; how many were claimed,
     and the events.
 
@@ -67,24 +64,24 @@ async def fire_batch(
     last = claimed[-1].step.next_at
     horizon = last if last is not None and len(claimed) == limit else now
     fired, told = _fire_all(claimed, horizon, now)
-    directory = await posts.directory(tx) if told else Directory()
+    directory = await posts.directory(tx, setup)
     published: list[Event] = []
     notified: list[NewNotice] = []
     for due, event in told:
         reached = None
         if isinstance(event, ComplaintEscalated):
-            place = {"department": due.department, "branch": due.branch, "assignee": due.assignee}
-            reached = directory.reach(event.role, **place, now=now)
+            place = (due.department, due.branch, now)
+            reached = resolve(directory, event.role, *place, assignee=due.assignee)
             event = event.model_copy(update={"person": reached.person, "via": reached.via})
         elif isinstance(event, DeadlineWarned):
-            reached = directory.officer(due.assignee, department=due.department, branch=due.branch, now=now)
+            reached = resolve_officer(directory, due.assignee, due.department, due.branch, now)
         outbox.add(tx, event, now=now)
         published.append(event)
         _enter(tx, event, now)
         if (one := _notice(due, event, reached, now)) is not None:
             notified.append(one)
     await store.save_fired(tx, fired)
-    await notices.add(tx, notified, subscribers)
+    await notices.add(tx, notified, setup, directory=directory)
     return len(claimed), published
 
 
@@ -120,32 +117,28 @@ def _enter(tx: AsyncSession, event: Event, now: datetime) -> None:
 
 
 def _notice(due: Due, event: Event, reached: Reached | None, now: datetime) -> NewNotice | None:
-    kind: NoticeKind
+    kind: Kind
+    level = 0
     match event:
         case DeadlineWarned():
-            kind = "warned"
+            kind = "warning"
         case DeadlineMissed(historic=False):
             kind = "missed"
         case ComplaintEscalated():
-            kind = "escalated"
+            kind, level = "escalation", event.level
         case _:
             return None
-    level, role, repeat = 0, None, 0
-    if isinstance(event, ComplaintEscalated):
-        level, role, repeat = event.level, event.role, event.repeat
     step = due.step
-    urgent = is_urgent(kind, level=level, step=step.name, regulatory=due.kind == "regulatory")
     return NewNotice(
         kind=kind,
         complaint_id=due.complaint_id,
-        reference=due.reference,
         step=step.name,
-        due_at=step.due_at,
-        at=now,
-        department=due.department,
         level=level,
-        role=role,
-        repeat=repeat,
+        due_at=step.due_at,
+        department=due.department,
+        branch=due.branch,
         reached=reached,
-        urgent=urgent,
+        urgent=kind != "warning" and step.name == "final" and due.kind == "regulatory",
+        at=now,
+        reference=due.reference,
     )

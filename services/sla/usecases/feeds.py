@@ -4,6 +4,7 @@ feed has an address that cannot be guessed; only its digest is kept."""
 import hashlib
 import secrets
 from datetime import datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from icalendar import Alarm, Calendar, Event
@@ -12,7 +13,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.sla import store
 from services.sla.store.base import FEED, FeedRow
-from services.sla.usecases.telling import LOCALE
 from shared import audit
 from shared.errors import NotFound
 from shared.i18n import translator
@@ -20,6 +20,7 @@ from shared.ids import uuid7
 from shared.security.principal import Principal
 
 LONGEST = 2000
+LOCALE = Path(__file__).parent.parent / "locale"
 _SOON = timedelta(hours=24)
 
 
@@ -58,7 +59,7 @@ async def of_secret(session: AsyncSession, secret: str) -> str:
 
 
 async def calendar(
-    session: AsyncSession, department: str, *, language: str, zone: ZoneInfo, desk: str, now: datetime
+    session: AsyncSession, department: str, *, language: str, zone: ZoneInfo, case_url: str, now: datetime
 ) -> bytes:
     """The open deadlines of a department (RFC 5545), each with an alarm a day before. References and steps alone: a
     calendar is shown on many screens."""
@@ -75,7 +76,7 @@ async def calendar(
         event.add("dtstamp", now)
         event.add("dtstart", one.step.due_at.replace(microsecond=0))
         event.add("summary", f"{one.reference or one.complaint_id}: {t.label('step', one.step.name)}")
-        event.add("url", f"{desk}/routing/v1/cases/{one.complaint_id}")
+        event.add("url", case_url.format(complaint_id=one.complaint_id))
         if one.step.line.provisional:
             event.add("status", "TENTATIVE")
         alarm = Alarm()

@@ -14,7 +14,7 @@ from shared.events import TOPICS, ComplaintClosed, ComplaintLetterIssued, Event
 from shared.ids import uuid7
 from shared.inbox import Consumer
 from shared.letters import render
-from shared.mail import Outgoing, letter
+from shared.smtp import Outgoing, letter
 
 PERSON = {"name": "陳示例", "email": "chan@example.com", "phone": "+852 2345 6789"}
 LATE = datetime(2026, 11, 23, 22, tzinfo=UTC)  # already the next day in Hong Kong

@@ -39,6 +39,7 @@ from shared.security.keys import NewKey
 
 RECEIVED = datetime(2026, 3, 1, 2, 0, tzinfo=UTC)  # 10:00 in Hong Kong
 GRACE = timedelta(seconds=60)
+SETUP = SlaSettings().notice_setup()
 
 
 def complaint_id(n: int) -> str:
@@ -115,7 +116,7 @@ class Sla:
         """Fire what is due, `day` days after the first receipt if given."""
         if day is not None:
             self.now[0] = RECEIVED + timedelta(days=day)
-        return await engine.fire_due(self.db, lambda: self.now[0], **options)
+        return await engine.fire_due(self.db, lambda: self.now[0], SETUP, **options)
 
     async def published(self) -> list[dict[str, Any]]:
         """Every event in the order of the outbox."""
@@ -160,8 +161,8 @@ def wrap() -> Callable[..., Envelope]:
 
 @pytest.fixture
 def policies() -> Policies:
-    """The regulators' packs that are shipped, with one level of escalation: a complaint has one clock, and a missed step
-    is told once. Tests of more of it take `whole_policies`."""
+    """The regulators' packs that are shipped, with one warning and one level of escalation: a complaint has one clock,
+    and a missed step is told once. Tests of more of it take `whole_policies`."""
     found = packs.load("hk-hkma")
     return replace(found, packs=tuple(_plain(p) for p in found.packs if p.kind == "regulatory"))
 
@@ -175,7 +176,7 @@ def whole_policies() -> Policies:
 def _plain(pack: Pack) -> Pack:
     def rule(one: Rule) -> Rule:
         ladder = one.ladder and replace(one.ladder, rungs=one.ladder.rungs[:1], repeat=None)
-        return replace(one, ladder=ladder)
+        return replace(one, ladder=ladder, warnings=one.warnings[:1])
 
     return replace(pack, rules=tuple(map(rule, pack.rules)))
 

@@ -22,6 +22,7 @@ from shared.cloudevents import Envelope, encode
 from shared.errors import Unavailable
 from shared.worker import run_until_cancelled
 
+SETUP = SlaSettings().notice_setup()
 MILLISECOND = timedelta(milliseconds=1)
 LADDER = ["deadline.warned", "deadline.missed", "complaint.escalated"]
 
@@ -119,7 +120,7 @@ async def test_two_engines_on_one_database_fire_each_action_once(start: Callable
     counts = [0, 0]
 
     async def run(i: int, sla: Any) -> None:
-        while fired := await engine.fire_due(sla.db, lambda: sla.now[0], batch=5):
+        while fired := await engine.fire_due(sla.db, lambda: sla.now[0], SETUP, batch=5):
             counts[i] += fired
 
     await asyncio.gather(run(0, one), run(1, other), run(0, one))

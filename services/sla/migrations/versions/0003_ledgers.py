@@ -184,21 +184,6 @@ def _create_rest() -> None:
         sa.Column("count", sa.Integer(), nullable=False),
     )
     op.create_table(
-        "post",
-        sa.Column("id", sa.String(64), primary_key=True),
-        sa.Column("version", sa.Integer(), nullable=False),
-        sa.Column("role", sa.String(20), nullable=False),
-        sa.Column("department", sa.String(100)),
-        sa.Column("branch", sa.String(200)),
-        sa.Column("holder", sa.String(200)),
-        sa.Column("deputy", sa.String(200)),
-        sa.Column("language", sa.String(10), nullable=False),
-        sa.Column("email", sa.String(254)),
-        sa.Column("deputy_email", sa.String(254)),
-        sa.Column("absences", sa.Text(), nullable=False),
-        sa.Column("quiet", sa.Text()),
-    )
-    op.create_table(
         "feed",
         sa.Column("id", sa.String(36), primary_key=True),
         sa.Column("hash", sa.String(64), nullable=False, unique=True),
@@ -206,49 +191,6 @@ def _create_rest() -> None:
         sa.Column("created_by", sa.String(200), nullable=False),
         _moment("created_at", nullable=False),
         _moment("revoked_at"),
-    )
-    _create_notices()
-
-
-def _create_notices() -> None:
-    op.create_table(
-        "notice",
-        sa.Column("id", sa.String(36), primary_key=True),
-        sa.Column("kind", sa.String(20), nullable=False),
-        sa.Column("complaint_id", sa.String(64), nullable=False),
-        sa.Column("reference", sa.String(40)),
-        sa.Column("step", sa.String(24), nullable=False),
-        _moment("due_at", nullable=False),
-        _moment("at", nullable=False),
-        sa.Column("department", sa.String(100)),
-        sa.Column("level", sa.Integer(), nullable=False),
-        sa.Column("role", sa.String(20)),
-        sa.Column("repeats", sa.Integer(), nullable=False),
-        sa.Column("recipient", sa.String(300), nullable=False),
-        sa.Column("person", sa.String(200)),
-        sa.Column("format", sa.String(10), nullable=False),
-        sa.Column("language", sa.String(10), nullable=False),
-        sa.Column("urgent", sa.Boolean(), nullable=False),
-        sa.Column("state", sa.String(12), nullable=False),
-        sa.Column("attempts", sa.Integer(), nullable=False),
-        _moment("next_at"),
-        _moment("first_at"),
-        sa.Column("message_id", sa.String(36)),
-        _moment("settled_at"),
-        sa.Column("reason", sa.String(200)),
-    )
-    op.create_index("ix_notice_complaint_id", "notice", ["complaint_id"])
-    waits = sa.text("next_at IS NOT NULL")
-    op.create_index("notice_next", "notice", ["next_at", "id"], postgresql_where=waits, sqlite_where=waits)
-    op.create_index("notice_recipient", "notice", ["recipient", "next_at"], postgresql_where=waits, sqlite_where=waits)
-    op.create_table(
-        "notice_attempt",
-        sa.Column("message_id", sa.String(36), primary_key=True),
-        sa.Column("attempt", sa.Integer(), primary_key=True, autoincrement=False),
-        _moment("at", nullable=False),
-        sa.Column("notices", sa.Integer(), nullable=False),
-        sa.Column("outcome", sa.String(12), nullable=False),
-        sa.Column("reason", sa.String(200)),
     )
 
 
@@ -354,7 +296,7 @@ def _plain_calendar(zone: str, version: str) -> dict[str, Any]:
 
 def downgrade() -> None:
     """The tables as they were, with the primary clocks and the three steps that were known then."""
-    for name in ("notice", "notice_attempt", "feed", "post", "handling", "calendar_edition", "entry"):
+    for name in ("feed", "handling", "calendar_edition", "entry"):
         op.drop_table(name)
     bind = op.get_bind()
     if bind.dialect.name == "postgresql":
