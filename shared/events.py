@@ -17,7 +17,9 @@ TOPICS = {name: f"redress.{name}.v1" for name in ("intake", "routing", "sla", "r
 Money = Annotated[Decimal, PlainSerializer(str, return_type=str)]
 Severity = Literal["low", "normal", "high", "critical"]
 Outcome = Literal["upheld", "partly_upheld", "rejected", "goodwill", "withdrawn"]
-StepName = Literal["acknowledge", "interim", "final"]
+StepName = Literal[
+    "first_contact", "acknowledge", "resolve", "interim", "provisional_credit", "internal_escalation", "final"
+]
 
 
 class Event(BaseModel):
