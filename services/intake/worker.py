@@ -6,8 +6,7 @@ from datetime import timedelta
 import httpx
 
 from services.intake import consumers
-from services.intake.gateways.http import Outbound
-from services.intake.gateways.mail import Send, sms, smtp
+from services.intake.gateways.sms import sms
 from services.intake.listeners import mail
 from services.intake.settings import IntakeSettings, make_files
 from services.intake.usecases.attachment import Files
@@ -18,7 +17,9 @@ from services.intake.usecases.webhook import Sender
 from shared.bus import Bus
 from shared.clock import Clock, utcnow
 from shared.db import Database
+from shared.outbound import Outbound
 from shared.security.crypto import MasterKeys
+from shared.smtp import Send, smtp
 from shared.worker import Consumes, Timer, Worker
 
 

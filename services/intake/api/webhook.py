@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Query, Request
 
 from services.intake.api.taking import actor
-from services.intake.domain.webhook import AddressRefused, WebhookGone
+from services.intake.domain.webhook import WebhookGone
 from services.intake.schemas.webhook import (
     DeliveriesOut,
     DeliveryOut,
@@ -17,6 +17,7 @@ from services.intake.schemas.webhook import (
 )
 from services.intake.store import caller as store
 from services.intake.usecases import webhook as usecases
+from shared.addresses import AddressRefused
 from shared.errors import NotFound
 from shared.security.principal import Principal, Scope
 from shared.web.access import allow

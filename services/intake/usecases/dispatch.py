@@ -21,7 +21,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.intake.domain.dispatch import DispatchSettled, Way
 from services.intake.domain.retry import next_attempt
-from services.intake.gateways.mail import Never, NotNow, Outgoing, Pdf, Send
 from services.intake.store import complaint as complaints
 from services.intake.store import correspondence as store
 from services.intake.usecases.complaint import Desk
@@ -32,6 +31,7 @@ from shared.db import Database
 from shared.errors import NotFound
 from shared.events import ComplaintNotified
 from shared.ids import uuid7
+from shared.smtp import Never, NotNow, Outgoing, Pdf, Send
 
 LEASE = timedelta(seconds=120)
 AT_ONCE = 10

@@ -13,14 +13,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from standardwebhooks import Webhook as Signer
 
 from services.intake.domain.retry import next_attempt
-from services.intake.domain.webhook import TEST, WebhookGone, check_address
-from services.intake.gateways.http import NotReached, Outbound
+from services.intake.domain.webhook import TEST, WebhookGone
 from services.intake.store import caller as store
 from shared import audit
+from shared.addresses import check_address
 from shared.clock import Clock, rfc3339
 from shared.db import Database
 from shared.errors import NotFound
 from shared.ids import uuid7
+from shared.outbound import NotReached, Outbound
 from shared.security.crypto import MasterKeys
 
 LEASE = timedelta(seconds=60)  # for which a delivery is one sender's; longer than any attempt takes

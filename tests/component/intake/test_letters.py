@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from services.intake import consumers
-from services.intake.gateways.mail import Outgoing, letter
 from services.intake.usecases.dispatch import Dispatcher
 from shared import cloudevents
 from shared.bus import Message
@@ -15,6 +14,7 @@ from shared.events import TOPICS, ComplaintClosed, ComplaintLetterIssued, Event
 from shared.ids import uuid7
 from shared.inbox import Consumer
 from shared.letters import render
+from shared.smtp import Outgoing, letter
 
 PERSON = {"name": "陳示例", "email": "chan@example.com", "phone": "+852 2345 6789"}
 LATE = datetime(2026, 11, 23, 22, tzinfo=UTC)  # already the next day in Hong Kong

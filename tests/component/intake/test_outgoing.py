@@ -15,7 +15,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from deploy.infra.ports import free_port
 from services.intake import consumers
 from services.intake.domain.dispatch import BY_HAND, NO_ADDRESS, choose
-from services.intake.gateways.mail import reason, sms, smtp
+from services.intake.gateways.sms import sms
 from services.intake.usecases.dispatch import LEASE, Dispatcher, letters
 from shared import cloudevents
 from shared.bus import Message
@@ -30,6 +30,7 @@ from shared.events import (
 )
 from shared.ids import uuid7
 from shared.inbox import Consumer
+from shared.smtp import reason, smtp
 
 PERSON = {"name": "Chan Example", "email": "chan@example.com", "phone": "+852 2345 6789"}
 

@@ -10,7 +10,6 @@ import pytest
 import standardwebhooks
 
 from services.intake import consumers
-from services.intake.gateways.http import NotAllowed, NotReached, Outbound
 from services.intake.usecases.webhook import LEASE, Sender
 from shared.bus import Message
 from shared.clock import utcnow
@@ -18,6 +17,7 @@ from shared.cloudevents import Envelope, encode
 from shared.events import TOPICS, ComplaintClosed, ComplaintMessageAdded, ComplaintResolved, ComplaintRouted, Event
 from shared.ids import uuid7
 from shared.inbox import Consumer
+from shared.outbound import NotAllowed, NotReached, Outbound
 
 URL = "https://bank.example/hook"
 

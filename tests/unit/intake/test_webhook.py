@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.intake.domain.retry import FIRST, GIVE_UP_AFTER, LONGEST, next_attempt
-from services.intake.domain.webhook import TOLD, AddressRefused, check_address, facts_of
-from services.intake.gateways import http
+from services.intake.domain.webhook import TOLD, facts_of
+from shared import outbound
+from shared.addresses import AddressRefused, check_address
 from shared.events import EVENTS, ComplaintMessageAdded, ComplaintResolved
 
 SINCE = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
@@ -89,7 +90,7 @@ def test_an_address_is_plain_https(url: str, private: bool, fits: bool) -> None:
     ],
 )
 def test_only_addresses_of_the_open_internet_are_public(address: str, public: bool) -> None:
-    assert http._public(address) is public
+    assert outbound._public(address) is public
 
 
 def test_a_channel_is_told_codes_and_never_words() -> None:

@@ -8,6 +8,7 @@ import asyncio
 import ipaddress
 import socket
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
@@ -25,6 +26,15 @@ class NotAllowed(NotReached):
     """The address leads where nothing may be sent."""
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back: the `status`, the first bytes of the body, and for how many seconds we were asked to wait."""
+
+    status: int
+    body: bytes
+    retry_after: int | None
+
+
 async def _resolve(host: str, port: int) -> Sequence[str]:
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -34,15 +44,22 @@ async def _resolve(host: str, port: int) -> Sequence[str]:
 
 
 class Outbound:
-    """An async context manager that holds the connections. `private` allows addresses that are not public."""
+    """An async context manager that holds the connections. `private` allows addresses that are not public; `timeout`
+    is that of one delivery in seconds."""
 
     def __init__(
-        self, *, private: bool = False, resolve: Resolve = _resolve, transport: httpx.AsyncBaseTransport | None = None
+        self,
+        *,
+        private: bool = False,
+        resolve: Resolve = _resolve,
+        transport: httpx.AsyncBaseTransport | None = None,
+        timeout: float = TIMEOUT,
     ) -> None:
         self._private = private
+        self._timeout = timeout
         self._resolve = resolve
         # nothing from the environment: a proxy would resolve names for itself
-        self._http = httpx.AsyncClient(timeout=TIMEOUT, follow_redirects=False, trust_env=False, transport=transport)
+        self._http = httpx.AsyncClient(timeout=timeout, follow_redirects=False, trust_env=False, transport=transport)
 
     async def __aenter__(self) -> Self:
         return self
@@ -57,22 +74,29 @@ class Outbound:
 
     async def post(self, url: str, body: bytes, headers: dict[str, str]) -> int:
         """The status that was answered. Raises NotReached, NotAllowed."""
+        return (await self.ask(url, body, headers, most=0)).status
+
+    async def ask(self, url: str, body: bytes, headers: dict[str, str], *, most: int) -> Answer:
+        """As `post`, with up to `most` bytes of the answer, where a receiver says in the body how it fared."""
         target = httpx.URL(url)
-        address = await self._checked(target)
-        request = self._http.build_request(
-            "POST",
-            target.copy_with(host=address),
-            content=body,
-            headers=headers | {"Host": target.netloc.decode("ascii")},
-            extensions={"sni_hostname": target.host},
-        )
         try:
-            async with asyncio.timeout(TIMEOUT):
+            async with asyncio.timeout(self._timeout):  # over all of it: a name server may be as dead as a receiver
+                address = await self._checked(target)
+                request = self._http.build_request(
+                    "POST",
+                    target.copy_with(host=address),
+                    content=body,
+                    headers=headers | {"Host": target.netloc.decode("ascii")},
+                    extensions={"sni_hostname": target.host},
+                )
                 response = await self._http.send(request, stream=True)
-                await response.aclose()  # what is answered beyond the status is nobody's business here
+                try:
+                    found = await _beginning(response, most)
+                finally:
+                    await response.aclose()  # what is answered beyond that is nobody's business here
         except (httpx.HTTPError, TimeoutError, OSError) as error:
             raise NotReached(type(error).__name__) from None
-        return response.status_code
+        return Answer(response.status_code, found, _seconds(response.headers.get("retry-after", "")))
 
     async def _checked(self, target: httpx.URL) -> str:
         port = target.port or (443 if target.scheme == "https" else 80)
@@ -82,6 +106,21 @@ class Outbound:
         if not self._private and not all(_public(address) for address in found):
             raise NotAllowed("the address is not public")
         return found[0]
+
+
+async def _beginning(response: httpx.Response, most: int) -> bytes:
+    found = b""
+    if most:
+        async for part in response.aiter_bytes():
+            found += part
+            if len(found) >= most:
+                break
+    return found[:most]
+
+
+def _seconds(text: str) -> int | None:
+    """Retry-After in its form of seconds; the other form, a date, would need the receiver's clock to be right."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 7 else None
 
 
 def _public(address: str) -> bool:

@@ -1,4 +1,4 @@
-"""Sending one mail, or one SMS: whether it went, may go later, or never will."""
+"""Sending one mail: whether it went, may go later, or never will."""
 
 import re
 from collections.abc import Awaitable, Callable
@@ -8,7 +8,6 @@ from email.utils import format_datetime
 from typing import Any
 
 import aiosmtplib
-import httpx
 
 from shared.clock import utcnow
 
@@ -62,7 +61,7 @@ def smtp(host: str, port: int, *, sender: str, username: str | None, password: s
         except aiosmtplib.SMTPRecipientsRefused as error:
             first = error.recipients[0]
             raise _answered(first.code, first.message) from None
-        except aiosmtplib.SMTPAuthenticationError as error:  # ours to mend, not the complainant's
+        except aiosmtplib.SMTPAuthenticationError as error:  # ours to mend, not the reader's
             raise NotNow(reason(f"{error.code} {error.message}")) from None
         except aiosmtplib.SMTPResponseException as error:
             raise _answered(error.code, error.message) from None
@@ -90,25 +89,6 @@ def letter(one: Outgoing, sender: str) -> EmailMessage:
     if one.pdf:
         message.add_attachment(one.pdf.content, maintype="application", subtype="pdf", filename=one.pdf.name)
     return message
-
-
-def sms(url: str, *, key: str, sender: str, client: httpx.AsyncClient) -> Send:
-    """By an HTTP gateway: POST `{from, to, text}` with a bearer token and the dispatch's id as Idempotency-Key."""
-
-    async def send(one: Outgoing) -> None:
-        headers = {"Authorization": f"Bearer {key}", "Idempotency-Key": one.id}
-        body = {"from": sender, "to": "".join(c for c in one.to if c.isdigit() or c == "+"), "text": one.text}
-        try:
-            response = await client.post(url, json=body, headers=headers)
-        except httpx.HTTPError as error:
-            raise NotNow(type(error).__name__) from None
-        if response.is_success:
-            return
-        if response.status_code in (401, 403, 408, 425, 429) or response.status_code >= 500:
-            raise NotNow(f"the gateway answered {response.status_code}")
-        raise Never(f"the gateway answered {response.status_code}")
-
-    return send
 
 
 def _answered(code: int, message: str) -> NotNow | Never:
