@@ -82,10 +82,10 @@ def letter(one: Outgoing, sender: str) -> EmailMessage:
     message["Message-ID"] = f"<{one.id}@{domain}>"
     message["Auto-Submitted"] = "auto-generated"
     message["X-Auto-Response-Suppress"] = "All"
-    message["Content-Language"] = one.language
     if one.answers and one.answers.isascii() and one.answers.isprintable() and "@" in one.answers:
         message["In-Reply-To"] = f"<{one.answers.strip('<>')}>"
     message.set_content(one.text)
+    message["Content-Language"] = one.language  # after the content, which clears whatever describes content
     if one.pdf:
         message.add_attachment(one.pdf.content, maintype="application", subtype="pdf", filename=one.pdf.name)
     return message

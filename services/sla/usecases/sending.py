@@ -53,8 +53,8 @@ LANES = 64
 PER_HOST = 8
 AT_ONCE = 4
 """Messages that one recipient is sent at the same time."""
-CHUNK = 200
-"""Messages that a lane takes at a time."""
+CHUNK = 40
+"""Messages that a lane takes at a time, and as many as may arrive twice when a sender is killed."""
 LOOK_AGAIN = 0.5  # seconds
 BUDGET = LEASE.total_seconds() - 2 * LONGEST  # seconds in which a lane begins attempts, so that its lease outlives them
 GRACE = 10.0  # seconds for what is on its way when the worker stops
