@@ -35,8 +35,8 @@ class Current:
         self._seen_at: datetime | None = None
 
     async def refresh(self, db: Database, now: datetime) -> None:
-        """Learn of editions that other processes have kept, keep our own, and count estimates anew; at most every five
-        minutes, or when the clock went back."""
+        """Learn of editions that other processes have kept, and count estimates anew; at most every five minutes, or when
+        the clock went back. Only reads, so that it may be called with a transaction under way."""
         if self._seen_at is not None and self._seen_at <= now < self._seen_at + FRESH:
             return
         async with db.reading() as session:
@@ -44,10 +44,6 @@ class Current:
             others = await editions.editions(session, known - self.policies.editions.keys())
             self.estimates = Estimates.of(await editions.handling(session))
         self.policies = replace(self.policies, past={**self.policies.past, **others})
-        if mine := [c for c in self.policies.calendars.values() if c.version not in known]:
-            async with db.transaction() as tx:
-                await editions.keep(tx, mine, now)
-            known |= {c.version for c in mine}
         self._kept |= known
         self._seen_at = now
 

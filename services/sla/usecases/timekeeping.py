@@ -176,6 +176,7 @@ async def _do(
         raise PreconditionFailed("The clock has changed since; look at it again.")
     heard = command(watch, clock)
     after = foreseen(heard.watch, watch, current.estimates)
+    await current.keep(tx, {entry.calendar for _, entry in heard.entries}, now)
     await store.save(tx, {watch.complaint_id: watch}, {watch.complaint_id: after}, heard.entries)
     for event in heard.events:
         outbox.add(tx, event, now=now)

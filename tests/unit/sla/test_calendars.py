@@ -58,14 +58,14 @@ def test_mainland_china_2026_has_the_make_up_workdays_of_the_notice_and_ends_the
 @pytest.mark.parametrize(
     ("id", "year", "expected"),
     [
-        # general holidays that do not fall on a weekend, from the Gazette
+        # general holidays as gazetted that do not fall on a weekend; this and what follows is typed by heart
         (
             "hk",
             2026,
             "01-01 02-17 02-18 02-19 04-03 04-06 04-07 05-01 05-25 06-19 07-01 10-01 10-19 12-25",
         ),
         ("hk", 2025, "01-01 01-29 01-30 01-31 04-04 04-18 04-21 05-01 05-05 07-01 10-01 10-07 10-29 12-25 12-26"),
-        # bank holidays from gov.uk
+        # bank holidays as on gov.uk
         ("uk-eng", 2026, "01-01 04-03 04-06 05-04 05-25 08-31 12-25 12-28"),
         ("uk-eng", 2027, "01-01 03-26 03-29 05-03 05-31 08-30 12-27 12-28"),
         ("uk-eng", 2022, "01-03 04-15 04-18 05-02 06-02 06-03 08-29 09-19 12-26 12-27"),

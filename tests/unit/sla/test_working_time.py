@@ -346,3 +346,14 @@ def test_a_calendar_is_the_same_after_json(calendar: Calendar) -> None:
     assert Calendar.of(kept).stamped().version == calendar.version
     assert place(confirmed="2030-12-30").version != LONDON.version
     assert NIGHT[1].until == time.max
+
+
+@given(case=pausing(), limit=limits, calendar=places, after=st.integers(0, 10**7))
+def test_a_pause_that_begins_once_the_time_is_over_changes_nothing(
+    case: tuple[datetime, list[Pause]], limit: Limit, calendar: Calendar, after: int
+) -> None:
+    start, pauses = case
+    found = count(limit, start, calendar, pauses)
+    over = found.due_at + TICK * after
+    late = Pause(over, over + timedelta(days=400))
+    assert count(limit, start, calendar, [late, *pauses]) == found
