@@ -1,21 +1,25 @@
 """Staff and systems are told of deadlines: once, in their language, together where it can wait, whatever breaks."""
 
 import asyncio
+import contextlib
 import time as clock
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import time, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import orjson
 import pytest
+import standardwebhooks
 from sqlalchemy import event as sqlalchemy_event
 
 from services.sla.domain.notice import LEASE, RETRY, Filter
 from services.sla.domain.post import Absence, Post, Quiet
 from services.sla.usecases import notices, subscriptions
 from services.sla.usecases.subscriptions import Wanted
+from shared.clock import utcnow
 from tests.component.sla.sinks import KEYS, NOON, Desk, HttpSink, MailSink, ids, new_database, words
 
 HEAD = Post("cards-head", "supervisor", "cards", holder="s-1", deputy="s-2", language="en", email="head@bank.example")
@@ -66,8 +70,6 @@ async def test_a_mail_arrives_once_in_the_readers_language_on_the_readers_clocks
 
 
 async def test_the_posts_own_time_zone_is_used(desk: Desk) -> None:
-    from zoneinfo import ZoneInfo
-
     await desk.staff(replace(HEAD, zone=ZoneInfo("Europe/London")))
     await desk.tell(await desk.notice())
     await desk.pass_time(WINDOW)
@@ -91,8 +93,6 @@ async def test_what_comes_within_the_window_is_one_message_that_lists_it(desk: D
 
 
 async def test_what_is_urgent_goes_at_once_and_through_the_night(desk: Desk) -> None:
-    from datetime import time
-
     await desk.staff(replace(HEAD, quiet=Quiet(time(20), time(8), weekends=True)))
     desk.now = NOON + timedelta(hours=11)  # 23:00
     await desk.tell(await desk.notice(1), await desk.notice(2), await desk.notice(3, kind="missed", urgent=True))
@@ -117,12 +117,8 @@ async def test_a_deputy_is_written_to_while_the_holder_is_away(desk: Desk) -> No
 
 
 async def test_a_webhook_is_signed_and_told_each_thing_by_itself(desk: Desk) -> None:
-    import standardwebhooks
-
     _, secret = await subscribe(desk, "/hook", language="zh-Hans")
     await desk.tell(*[await desk.notice(n, at=desk.now) for n in range(3)])
-    from shared.clock import utcnow
-
     desk.now = utcnow()  # the verifier's clock is the real one
     await desk.sender.run_once()
     assert secret is not None
@@ -137,17 +133,11 @@ async def test_a_webhook_is_signed_and_told_each_thing_by_itself(desk: Desk) -> 
 
 
 async def test_while_a_secret_is_replaced_both_verify_and_later_only_the_new_one(desk: Desk) -> None:
-    import standardwebhooks
-
-    from shared.clock import utcnow
-
     id, old = await subscribe(desk, "/hook")
     desk.now = utcnow()
     async with desk.db.transaction() as tx:
         overlap = timedelta(minutes=1)
-        new, until = await subscriptions.rotate(
-            tx, KEYS, id, overlap=overlap, secret=None, actor="test", now=desk.now
-        )
+        new, until = await subscriptions.rotate(tx, KEYS, id, overlap=overlap, secret=None, actor="test", now=desk.now)
     assert until == desk.now + overlap
     assert old is not None
     both: list[standardwebhooks.Webhook] = [standardwebhooks.Webhook(s) for s in (old, new)]
@@ -291,7 +281,7 @@ async def test_stopping_lets_what_is_on_its_way_arrive(desk: Desk) -> None:
 
 
 async def test_no_subscription_leads_into_the_banks_own_network(desk: Desk) -> None:
-    id, _ = await subscribe(desk, "/hook")
+    await subscribe(desk, "/hook")
     await desk.tell(await desk.notice(reached=None))
     await desk.make_sender(desk.reach(private=False)).run_once()
     assert desk.http.got == []
@@ -311,7 +301,7 @@ async def test_what_is_refused_for_good_is_not_tried_again(desk: Desk, status: i
 
 
 async def test_410_switches_a_subscription_off_with_what_waits_for_it(desk: Desk) -> None:
-    id, _ = await subscribe(desk, "/hook")
+    await subscribe(desk, "/hook")
     desk.http.answers["/hook"] = 410
     await desk.tell(*[await desk.notice(n, reached=None) for n in range(9)])
     await desk.sender.run_once()
@@ -413,9 +403,9 @@ async def test_subscriptions_hear_what_they_asked_for(desk: Desk) -> None:
 
 async def test_nothing_goes_out_of_what_was_rolled_back(desk: Desk) -> None:
     one = await desk.notice(urgent=True)
-    with pytest.raises(RuntimeError):
+    with contextlib.suppress(RuntimeError):
         async with desk.db.transaction() as tx:
-            await notices.add(tx, [one], desk.setup)
+            assert await notices.add(tx, [one], desk.setup) == 1
             raise RuntimeError
     await desk.sender.run_once()
     assert desk.mail.mails == []
