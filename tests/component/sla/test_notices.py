@@ -20,6 +20,7 @@ from services.sla.domain.post import Absence, Post, Quiet
 from services.sla.usecases import notices, subscriptions
 from services.sla.usecases.subscriptions import Wanted
 from shared.clock import utcnow
+from shared.errors import Unavailable
 from tests.component.sla.sinks import KEYS, NOON, Desk, HttpSink, MailSink, ids, new_database, words
 
 HEAD = Post("cards-head", "supervisor", "cards", holder="s-1", deputy="s-2", language="en", email="head@bank.example")
@@ -105,6 +106,26 @@ async def test_what_is_urgent_goes_at_once_and_through_the_night(desk: Desk) -> 
     await desk.pass_time(timedelta(minutes=10))
     assert desk.mail.mails[1]["Subject"] == "3 notices about deadlines"
     assert await desk.states() == {"sent": 5}
+
+
+async def test_what_was_held_up_does_not_disturb_anybody_at_night(desk: Desk) -> None:
+    await desk.staff(replace(HEAD, quiet=Quiet(time(20), time(8))))
+    await desk.tell(await desk.notice(1), await desk.notice(2, kind="missed", urgent=True))
+    desk.now = NOON + timedelta(hours=11)  # the worker was down from noon until 23:00
+    await desk.sender.run_once()
+    (mail,) = desk.mail.mails
+    assert "Missed" in mail["Subject"]
+    await desk.pass_time(timedelta(hours=9, minutes=5))
+    assert "Reminder" in desk.mail.mails[1]["Subject"]
+    assert await desk.states() == {"sent": 2}
+
+
+async def test_two_people_told_of_one_thing_are_one_notice_to_a_subscription(desk: Desk) -> None:
+    await subscribe(desk, "/hook")
+    officer = Post("officers", "officer", "cards", holder="s-9", email="officers@bank.example")
+    await desk.staff(officer)
+    both = [await desk.notice(1, kind="missed", role=role) for role in ("officer", "supervisor")]
+    assert await desk.tell(*both) == 3
 
 
 async def test_a_deputy_is_written_to_while_the_holder_is_away(desk: Desk) -> None:
@@ -401,6 +422,26 @@ async def test_subscriptions_hear_what_they_asked_for(desk: Desk) -> None:
     assert [r.json["data"]["complaint_id"] for r in desk.http.got] == ["c-0"]
 
 
+async def test_a_database_that_is_away_for_a_moment_is_no_reason_to_send_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await subscribe(desk, "/hook")
+    await desk.tell(await desk.notice(reached=None))
+    settle, times = notices.store.settle, iter((True, False))
+
+    async def away_at_first(*given: Any) -> None:
+        if next(times):
+            raise Unavailable
+        await settle(*given)
+
+    monkeypatch.setattr(notices.store, "settle", away_at_first)
+    await desk.sender.run_once()
+    desk.now += LEASE
+    await desk.sender.run_once()
+    assert len(desk.http.got) == 1
+    assert await desk.states() == {"sent": 1}
+
+
 async def test_nothing_goes_out_of_what_was_rolled_back(desk: Desk) -> None:
     one = await desk.notice(urgent=True)
     with contextlib.suppress(RuntimeError):
@@ -427,7 +468,8 @@ async def test_a_thousand_notices_cost_as_many_statements_as_one(desk: Desk) -> 
     directory = await desk.directory()
     seen.clear()
     async with desk.db.transaction() as tx:
-        made = await notices.add(tx, [one] * 1000, desk.setup, directory=directory)
+        many = [replace(one, complaint_id=f"c-{n}") for n in range(1000)]
+        made = await notices.add(tx, many, desk.setup, directory=directory)
     sqlalchemy_event.remove(engine, "before_cursor_execute", note)
     assert made == 2000
     assert len(seen) < few <= 4

@@ -164,7 +164,7 @@ def test_a_recipient_that_does_not_answer_is_left_alone_for_longer_each_time() -
         pauses.append(until - now)
         now = until
     assert pauses == sorted(pauses)
-    assert (pauses[0], pauses[-1]) == (timedelta(seconds=10), timedelta(minutes=10))
+    assert (pauses[0], pauses[-1]) == (timedelta(seconds=10), timedelta(minutes=5))
     breaker.mended("r")
     assert not breaker.holds("r", NOON)
 
