@@ -58,8 +58,16 @@ class Outbound:
         self._private = private
         self._timeout = timeout
         self._resolve = resolve
-        # nothing from the environment: a proxy would resolve names for itself
-        self._http = httpx.AsyncClient(timeout=timeout, follow_redirects=False, trust_env=False, transport=transport)
+        # Nothing from the environment: a proxy would resolve names for itself. No connection is kept: the pool knows
+        # them by address, and another name at the same address must not be told over one made for this name. And no
+        # limit to how many: callers have theirs, and one that waits here would look like a receiver that is down.
+        self._http = httpx.AsyncClient(
+            timeout=timeout,
+            follow_redirects=False,
+            trust_env=False,
+            transport=transport,
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
+        )
 
     async def __aenter__(self) -> Self:
         return self

@@ -216,10 +216,10 @@ class Breaker:
     _pauses: dict[str, tuple[int, datetime]] = field(default_factory=dict)
 
     def fell(self, recipient: str, now: datetime, *, chance: float) -> datetime:
-        """Nobody answered; until when the recipient is left alone: 10 s at first, 10 min at most."""
+        """Nobody answered; until when the recipient is left alone: 10 s at first, 5 min at most."""
         times = self._pauses.get(recipient, (0, now))[0] + 1
         grown: int = 2 ** min(times - 1, 10)
-        pause = min(timedelta(seconds=10) * grown, timedelta(minutes=10))
+        pause = min(timedelta(seconds=10) * grown, timedelta(minutes=5))
         until = now + pause * (0.75 + chance / 2)
         self._pauses[recipient] = (times, until)
         return until

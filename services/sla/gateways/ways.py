@@ -128,6 +128,7 @@ def facts(row: NoticeRow, told: Told, *, language: str, link: str | None) -> dic
         "reference": row.reference,
         "step": row.step,
         "level": row.level,
+        "role": row.role,
         "due_at": rfc3339(row.due_at) if row.due_at else None,
         "was_due_at": rfc3339(row.was_due_at) if row.was_due_at else None,
         "granted": row.granted,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, String, Table, bindparam, func, insert, select, update
+from sqlalchemy import Column, ForeignKey, Index, Integer, String, Table, bindparam, case, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field
 
@@ -186,6 +186,14 @@ async def hold(tx: AsyncSession, to: Recipient, now: datetime, until: datetime) 
     await tx.execute(mine.values(next_at=until, since=until))
 
 
+async def quieten(tx: AsyncSession, to: Recipient, now: datetime, until: datetime) -> None:
+    """What is due to a recipient and not urgent waits until then; the time for trying begins there for what has not
+    been tried."""
+    mine = update(NOTICE).where(*_is(to), _waiting, NOTICE.c.next_at <= now, NOTICE.c.urgent.is_(False))
+    since = case((NOTICE.c.attempts == 0, bindparam("until", until, UtcDateTime)), else_=NOTICE.c.since)
+    await tx.execute(mine.values(next_at=until, since=since))
+
+
 async def members(session: AsyncSession, digest_id: str, limit: int) -> tuple[Sequence[NoticeRow], int]:
     """Those of a digest that are listed, the earliest deadline first, and how many it has in all."""
     mine = NOTICE.c.digest_id == digest_id
@@ -198,7 +206,7 @@ async def settle(tx: AsyncSession, changes: Sequence[dict[str, Any]], attempts: 
     """Write how attempts fared. A row that was taken up by another sender meanwhile, since the lease had run out, is
     that one's to settle."""
     if changes:
-        await tx.execute(_SETTLE, changes)
+        await tx.execute(_SETTLE, sorted(changes, key=lambda c: str(c["its_id"])))
         over = [
             {n: c[n] for n in ("its_id", "new_state", "new_settled_at", "new_reason")}
             for c in changes
@@ -245,8 +253,9 @@ async def oldest_due(session: AsyncSession, now: datetime) -> datetime | None:
 
 async def cancel(tx: AsyncSession, subscription_id: str, *, reason: str, now: datetime) -> None:
     """What waits for a subscription that is no more has failed."""
-    mine = update(NOTICE).where(NOTICE.c.recipient == subscription_id, NOTICE.c.state.in_(("waiting", "joined")))
-    await tx.execute(mine.values(state="failed", next_at=None, settled_at=now, reason=reason))
+    mine = (NOTICE.c.recipient == subscription_id, NOTICE.c.state.in_(("waiting", "joined")))
+    await tx.execute(select(NOTICE.c.id).where(*mine).order_by(NOTICE.c.id).with_for_update())  # as senders lock them
+    await tx.execute(update(NOTICE).where(*mine).values(state="failed", next_at=None, settled_at=now, reason=reason))
 
 
 async def prune(tx: AsyncSession, before: datetime, limit: int) -> int:

@@ -35,11 +35,14 @@ async def add(
     live = await subscriptions.live(tx)
     filters = [(s, s.filtered()) for s in live]
     chats = {s.id: s for s in live if s.kind == "chat"}
-    rows = []
+    rows, told = [], set[tuple[Any, ...]]()
     for one in notices:
         if one.reached is not None:
             rows.append(_to_person(one, directory, chats, setup))
-        rows.extend(_to_subscription(one, s, setup) for s, wanted in filters if wanted.wants(one))
+        what = (one.kind, one.complaint_id, one.step, one.level, one.due_at, one.at)
+        if what not in told:  # told to two people, it is still one thing to whoever subscribes
+            told.add(what)
+            rows.extend(_to_subscription(one, s, setup) for s, wanted in filters if wanted.wants(one))
     await store.insert_all(tx, rows)
     return len(rows)
 
@@ -76,7 +79,7 @@ def _to_subscription(one: NewNotice, to: Subscription, setup: Setup) -> tuple[An
         recipient=to.id,
         person="",
         via=None,
-        role=None,
+        role=one.reached.role if one.reached else None,
         host=to.host,
         language=to.language,
         urgent=urgent,

@@ -46,6 +46,7 @@ from services.sla.store.subscriptions import Subscription
 from services.sla.usecases import subscriptions
 from shared.clock import Clock
 from shared.db import Database
+from shared.errors import Unavailable
 from shared.ids import uuid7
 from shared.security.crypto import MasterKeys, Undecryptable
 
@@ -58,6 +59,7 @@ CHUNK = 40
 """Messages that a lane takes at a time, and as many as may arrive twice when a sender is killed."""
 LOOK_AGAIN = 0.5  # seconds
 BUDGET = LEASE.total_seconds() - 2 * LONGEST  # seconds in which a lane begins attempts, so that its lease outlives them
+SETTLE_AGAIN = 1.0  # seconds
 GRACE = 10.0  # seconds for what is on its way when the worker stops
 notices_total = Counter("redress_sla_notice_attempts", "Attempts to send notices", ["way", "outcome"])
 behind_seconds = Gauge("redress_sla_notices_behind_seconds", "Age of the longest due notice, 0 when none is due")
@@ -170,11 +172,14 @@ class Sender:
 
     async def _take(self, tx: AsyncSession, to: Recipient, now: datetime) -> _Load:
         """Join what may be joined, and take what is due."""
-        route, fate, language, zone = await self._route(tx, to, now)
+        route, fate, language, zone, quiet = await self._route(tx, to, now)
         by_mail = fate is NO_ADDRESS if route is None else route.way == "email"
         if by_mail and self._means.mail is None:  # not a failure: it goes once a mail server is set up
             await store.hold(tx, to, now, now + HOLD)
             return _Load((), (), None, None)
+        if quiet is not None and quiet.covers(now, zone):
+            # what was put off, by us or by what was down, comes due at night as well
+            await store.quieten(tx, to, now, quiet.end_after(now, zone))
         window = self._setup.rules.window
         for message in gather(await store.untried(tx, to, now + window), now=now, window=window):
             if len(message.ids) > 1:
@@ -187,16 +192,16 @@ class Sender:
 
     async def _route(
         self, tx: AsyncSession, to: Recipient, now: datetime
-    ) -> tuple[Route | None, Outcome | None, str, ZoneInfo]:
-        """How a recipient is reached now, or why not; and their language and zone."""
+    ) -> tuple[Route | None, Outcome | None, str, ZoneInfo, Quiet | None]:
+        """How a recipient is reached now, or why not; and their language, zone and quiet hours."""
         setup = self._setup
         if to.kind != "post":
             one = await store_subscriptions.find(tx, to.id)
             language = one.language if one else setup.language
             if one is None or one.disabled_at is not None:
-                return None, NO_SUBSCRIPTION, language, setup.zone
+                return None, NO_SUBSCRIPTION, language, setup.zone, None
             route = await self._to_subscription(tx, one, language, setup.zone, now)
-            return route, None if route else NO_KEYS, language, setup.zone
+            return route, None if route else NO_KEYS, language, setup.zone, None
         row = await store_posts.find(tx, to.id)
         post: Post = store_posts.post_of(row) if row else setup.duty
         language, zone = post.language or setup.language, post.zone or setup.zone
@@ -205,11 +210,11 @@ class Sender:
         way = way_of(post, to.person, live)
         if way is not None and way[0] == "chat" and chat is not None:
             route = await self._to_subscription(tx, chat, language, zone, now)
-            return route, None if route else NO_KEYS, language, zone
+            return route, None if route else NO_KEYS, language, zone, post.quiet
         mailbox = way[1] if way else setup.duty.email
         if mailbox is None:
-            return None, NO_ADDRESS, language, zone
-        return Route("email", mailbox, language, zone), None, language, zone
+            return None, NO_ADDRESS, language, zone, post.quiet
+        return Route("email", mailbox, language, zone), None, language, zone, post.quiet
 
     async def _to_subscription(
         self, tx: AsyncSession, one: Subscription, language: str, zone: ZoneInfo, now: datetime
@@ -269,13 +274,26 @@ class Sender:
                 if outcome.gone and to.kind == "post":
                     outcome = None  # the chat is no more: with it switched off, the post is told by mail
             changes.append(_change(row, outcome, resting, now))
-        async with self._db.transaction() as tx:
-            await store.settle(tx, changes, attempts)
-            if off is not None:
-                await subscriptions.gone(tx, off, now=now)
+        await self._write(changes, attempts, off, now)
         failed = sum(c["new_state"] == "failed" for c in changes)
         if failed or fell:
             log.warning("notices.not_sent", service="sla", recipient=to.id, failed=failed, down=fell)
+
+    async def _write(
+        self, changes: Sequence[dict[str, Any]], attempts: Sequence[tuple[Any, ...]], off: str | None, now: datetime
+    ) -> None:
+        """It has gone out: a database that is away for a moment is no reason to send it again."""
+        for last in (False, False, True):
+            try:
+                async with self._db.transaction() as tx:
+                    await store.settle(tx, changes, attempts)
+                    if off is not None:
+                        await subscriptions.gone(tx, off, now=now)
+                return
+            except Unavailable:
+                if last:
+                    raise
+                await asyncio.sleep(SETTLE_AGAIN)
 
 
 def _change(row: NoticeRow, outcome: Outcome | None, resting: datetime, now: datetime) -> dict[str, Any]:

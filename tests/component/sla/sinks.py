@@ -43,9 +43,9 @@ class MailSink:
         self.port = free_port()
         self.answer: Callable[[str], str | None] = lambda _: None
         self.mails: list[email.message.EmailMessage] = []
-        self._controller = Controller(self, hostname="127.0.0.1", port=self.port)
 
     def start(self) -> None:
+        self._controller = Controller(self, hostname="127.0.0.1", port=self.port)
         self._controller.start()
 
     def stop(self) -> None:

@@ -4,18 +4,21 @@ import asyncio
 import time as clock
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import time, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import orjson
 import pytest
+import standardwebhooks
 from sqlalchemy import event as sqlalchemy_event
 
 from services.sla.domain.notice import LEASE, RETRY, Filter
 from services.sla.domain.post import Absence, Post, Quiet
 from services.sla.usecases import notices, subscriptions
 from services.sla.usecases.subscriptions import Wanted
+from shared.clock import utcnow
 from tests.component.sla.sinks import KEYS, NOON, Desk, HttpSink, MailSink, ids, new_database, words
 
 HEAD = Post("cards-head", "supervisor", "cards", holder="s-1", deputy="s-2", language="en", email="head@bank.example")
@@ -66,8 +69,6 @@ async def test_a_mail_arrives_once_in_the_readers_language_on_the_readers_clocks
 
 
 async def test_the_posts_own_time_zone_is_used(desk: Desk) -> None:
-    from zoneinfo import ZoneInfo
-
     await desk.staff(replace(HEAD, zone=ZoneInfo("Europe/London")))
     await desk.tell(await desk.notice())
     await desk.pass_time(WINDOW)
@@ -91,8 +92,6 @@ async def test_what_comes_within_the_window_is_one_message_that_lists_it(desk: D
 
 
 async def test_what_is_urgent_goes_at_once_and_through_the_night(desk: Desk) -> None:
-    from datetime import time
-
     await desk.staff(replace(HEAD, quiet=Quiet(time(20), time(8), weekends=True)))
     desk.now = NOON + timedelta(hours=11)  # 23:00
     await desk.tell(await desk.notice(1), await desk.notice(2), await desk.notice(3, kind="missed", urgent=True))
@@ -107,6 +106,26 @@ async def test_what_is_urgent_goes_at_once_and_through_the_night(desk: Desk) -> 
     assert await desk.states() == {"sent": 5}
 
 
+async def test_what_was_held_up_does_not_disturb_anybody_at_night(desk: Desk) -> None:
+    await desk.staff(replace(HEAD, quiet=Quiet(time(20), time(8))))
+    await desk.tell(await desk.notice(1), await desk.notice(2, kind="missed", urgent=True))
+    desk.now = NOON + timedelta(hours=11)  # the worker was down from noon until 23:00
+    await desk.sender.run_once()
+    (mail,) = desk.mail.mails
+    assert "Missed" in mail["Subject"]
+    await desk.pass_time(timedelta(hours=9, minutes=5))
+    assert "Reminder" in desk.mail.mails[1]["Subject"]
+    assert await desk.states() == {"sent": 2}
+
+
+async def test_two_people_told_of_one_thing_are_one_notice_to_a_subscription(desk: Desk) -> None:
+    await subscribe(desk, "/hook")
+    officer = Post("officers", "officer", "cards", holder="s-9", email="officers@bank.example")
+    await desk.staff(officer)
+    both = [await desk.notice(1, kind="missed", role=role) for role in ("officer", "supervisor")]
+    assert await desk.tell(*both) == 3
+
+
 async def test_a_deputy_is_written_to_while_the_holder_is_away(desk: Desk) -> None:
     away = (Absence(NOON.date(), NOON.date()),)
     await desk.staff(replace(HEAD, deputy_email="deputy@bank.example", absences=away))
@@ -117,12 +136,8 @@ async def test_a_deputy_is_written_to_while_the_holder_is_away(desk: Desk) -> No
 
 
 async def test_a_webhook_is_signed_and_told_each_thing_by_itself(desk: Desk) -> None:
-    import standardwebhooks
-
     _, secret = await subscribe(desk, "/hook", language="zh-Hans")
     await desk.tell(*[await desk.notice(n, at=desk.now) for n in range(3)])
-    from shared.clock import utcnow
-
     desk.now = utcnow()  # the verifier's clock is the real one
     await desk.sender.run_once()
     assert secret is not None
@@ -439,7 +454,8 @@ async def test_a_thousand_notices_cost_as_many_statements_as_one(desk: Desk) -> 
     directory = await desk.directory()
     seen.clear()
     async with desk.db.transaction() as tx:
-        made = await notices.add(tx, [one] * 1000, desk.setup, directory=directory)
+        many = [replace(one, complaint_id=f"c-{n}") for n in range(1000)]
+        made = await notices.add(tx, many, desk.setup, directory=directory)
     sqlalchemy_event.remove(engine, "before_cursor_execute", note)
     assert made == 2000
     assert len(seen) < few <= 4
