@@ -35,8 +35,8 @@ class Current:
         self._seen_at: datetime | None = None
 
     async def refresh(self, db: Database, now: datetime) -> None:
-        """Learn of editions that other processes have kept, and count estimates anew; at most every five minutes, or when
-        the clock went back. Only reads, so that it may be called with a transaction under way."""
+        """Learn of editions that other processes have kept, and count estimates anew; at most every five minutes, or
+        when the clock went back. Only reads, so that it may be called with a transaction under way."""
         if self._seen_at is not None and self._seen_at <= now < self._seen_at + FRESH:
             return
         async with db.reading() as session:

@@ -35,7 +35,7 @@ from services.sla.domain.notice import (
     gather,
     way_of,
 )
-from services.sla.domain.post import Post
+from services.sla.domain.post import Post, Quiet
 from services.sla.gateways.ways import LONGEST, Means, Parcel, Route, facts, send
 from services.sla.gateways.words import Writer
 from services.sla.store import notices as store

@@ -10,7 +10,9 @@ import httpx
 import pytest
 import standardwebhooks
 
-from services.sla import api_notices, api_posts, store
+from services.sla import store
+from services.sla.api import notices as api_notices
+from services.sla.api import posts as api_posts
 from services.sla.settings import SlaSettings, sender
 from services.sla.usecases import notices, subscriptions
 from shared import audit
