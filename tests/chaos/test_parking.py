@@ -215,7 +215,7 @@ async def _parked(db: Database, at_least: int) -> bool:
 
 async def _clocks(sla: Database, ids: Sequence[str]) -> bool:
     """Whether all of `ids` have a clock."""
-    query = "SELECT count(*) FROM clock WHERE clock_id IS NOT NULL AND complaint_id = :id"
+    query = "SELECT count(*) FROM clock WHERE is_primary AND complaint_id = :id"
     return sum([await truth.number(sla, query, id=id) for id in ids]) == len(ids)
 
 
