@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.routing.classifier import Facts, load
+from services.routing.classifier import Facts, folding, load
+from services.routing.classifier.characters import FOLD, FOLD_FILE
 from services.routing.classifier.language import detect, normalise
 
 RULEBOOK = load()
@@ -84,6 +85,12 @@ def test_both_scripts_of_one_wording_are_judged_alike(hant: str, hans: str) -> N
     assert one.rule_ids == other.rule_ids != ()
     assert (one.category, one.severity, one.confidence) == (other.category, other.severity, other.confidence)
     assert (one.language, other.language) == ("zh-Hant", "zh-Hans")
+
+
+def test_the_table_that_joins_the_scripts_is_what_opencc_makes() -> None:
+    """Where a new OpenCC differs: write the file anew, and train the starter model on it."""
+    assert folding.fold() == FOLD
+    assert folding.written(FOLD) == FOLD_FILE.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
