@@ -180,6 +180,7 @@ def amended(tx: AsyncSession, case: ComplaintCase, event: ComplaintAmended, *, n
             confidence=case.confidence,
             language=case.language,
             product=case.product,
+            further=tuple(orjson.loads(case.explanation).get("further", ())),
             decided_by=decider,
             model=case.model,
             classified_at=now,
