@@ -133,6 +133,7 @@ def explanation(found: Classification) -> dict[str, Any]:
         "model": [{"text": w.text, "weight": round(w.weight, 3)} for w in found.words],
         "chances": dict(found.chances[:3]),
         "signals": list(found.signals),
+        "product": found.product_reason,
         "further": list(found.further),
     }
 

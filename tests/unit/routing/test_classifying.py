@@ -215,6 +215,14 @@ def test_the_product_is_the_one_sent_if_known_else_the_one_named(sent: str | Non
     assert RULEBOOK.classify(text, Facts(product=sent)).product == product
 
 
+def test_the_product_comes_with_its_reason() -> None:
+    assert RULEBOOK.classify("my mortgage", Facts(product="credit_card")).product_reason == "sent with the complaint"
+    assert RULES.classify("my mortgage is wrong").product_reason == "words: mortgage*"
+    by_model = RULEBOOK.classify("The late fee on my credit card statement is wrong.")
+    assert (by_model.product, str(by_model.product_reason)[:9]) == ("credit_card", "model: 0.")
+    assert RULEBOOK.classify("Xyzzy plugh").product_reason is None
+
+
 @given(st.text(max_size=400), st.none() | st.text(max_size=20), st.none() | st.text(max_size=10))
 def test_any_text_gets_a_type_a_severity_and_one_department(
     text: str, product: str | None, channel: str | None
