@@ -131,8 +131,8 @@ async def _candidate(found: Any, by: str) -> None:
             state = row.state
     finally:
         await db.close()
-    told = {"candidate": comparison.candidate.as_dict(), "in_use": comparison.in_use.as_dict()}
-    typer.echo(json.dumps({"model": model.version, "state": state, "compared_with": current.version, **told}))
+    told = {"model": model.version, "state": state, "compared_with": current.version}
+    typer.echo(json.dumps(told | comparison.as_dict()))
     if state == "refused":
         raise typer.Exit(1)
 

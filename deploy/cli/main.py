@@ -68,10 +68,10 @@ def serve(
     port: int = 8001,
 ) -> None:
     """Run one service's HTTP process."""
-    from deploy.registry import SERVICES
+    from shared.events import TOPICS
     from shared.serve import serve as run
 
-    _known(service, SERVICES)
+    _known(service, TOPICS)  # the register would load all four services, which takes longer than starting one
     run(f"services.{service}.app:app", host=host, port=port)
 
 

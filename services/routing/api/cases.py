@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.routing import store
-from services.routing.api.context import Rules, actor_of
+from services.routing.api.context import Rules, Today, actor_of
 from services.routing.domain.case import (
     ApprovalNeeded,
     CaseNotFound,
@@ -165,8 +165,8 @@ Person = Annotated[str, Field(min_length=1, max_length=100, pattern=_CONTROL)]
 class StepIn(BaseModel):
     """A step's particulars; a verb takes those that concern it. `at`: when it really happened, if that was earlier.
 
-    `text` is a note, the reason (transfer, return, reopen, refer), the question (consult, request_information) or the
-    answer (advise). Names and numbers of persons are taken out of it: they stay in intake.
+    `text` is a note, the reason (transfer, return, reopen, refer, triage of severity), the question (consult,
+    request_information) or the answer (advise). Names and numbers of persons are taken out of it: they stay in intake.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -186,6 +186,7 @@ class StepIn(BaseModel):
     )
     category: Code | None = Field(None, description="triage")
     product: Code | None = Field(None, description="triage")
+    severity: Severity | None = Field(None, description="triage: `text` says why; a supervisor's to lower")
     department: Code | None = Field(None, description="triage, transfer, consult")
     about: Annotated[list[Person] | None, Field(max_length=20)] = Field(
         None, description="triage: staff whom the complaint is about"
@@ -199,8 +200,9 @@ class StepIn(BaseModel):
         self._need(*_NEEDS.get(verb, ()))
         match verb:
             case Verb.TRIAGE:
+                self._need(*(("text",) if self.severity is not None else ()))
                 about = None if self.about is None else tuple(self.about)
-                return Triage(self.at, self.category, self.product, self.department, about)
+                return Triage(self.at, self.category, self.product, self.department, about, self.severity)
             case Verb.ASSIGN:
                 return Assign(self.at, str(self.assignee))
             case Verb.TRANSFER:
@@ -402,6 +404,7 @@ async def step(
     response: Response,
     tx: Tx,
     clock: ClockDep,
+    today: Today,
     rulebook: Rules,
     principal: Annotated[Principal, Depends(allow(Role.OFFICER, Role.SUPERVISOR, Role.MANAGER))],
     body: StepIn | None = None,
@@ -411,7 +414,7 @@ async def step(
     that has changed since you read it."""
     said = body or StepIn()
     if verb is Verb.ASSIGN and said.assignee is None:
-        said = said.model_copy(update={"assignee": await staff.choose(tx, complaint_id, now=clock())})
+        said = said.model_copy(update={"assignee": await staff.choose(tx, complaint_id, today=today)})
     row = await steps.take(
         tx,
         complaint_id,

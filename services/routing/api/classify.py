@@ -66,6 +66,7 @@ class ClassifiedOut(BaseModel):
     confidence: float
     language: str | None
     product: str | None
+    product_reason: str | None
     department: str
     reason: str
     decided_by: Literal["rules", "model", "person"]
@@ -105,6 +106,7 @@ async def classify(body: ClassifyIn, rulebook: Rules) -> dict[str, Any]:
         "confidence": found.confidence,
         "language": found.language,
         "product": found.product,
+        "product_reason": found.product_reason,
         "department": routing.department,
         "reason": routing.reason,
         "rules": [

@@ -1,5 +1,6 @@
 """What the routes have at hand."""
 
+from datetime import date
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -9,6 +10,7 @@ from services.routing.classifier import Current, Rulebook
 from services.routing.domain.case import Actor
 from services.routing.store.staff import Officer
 from shared.security.principal import Principal, Role
+from shared.web.app import ClockDep
 
 
 def _current(request: Request) -> Current:
@@ -22,6 +24,15 @@ def _rulebook(request: Request) -> Rulebook:
 
 InUse = Annotated[Current, Depends(_current)]
 Rules = Annotated[Rulebook, Depends(_rulebook)]
+
+
+def _today(request: Request, clock: ClockDep) -> date:
+    found: date = clock().astimezone(request.app.state.settings.zone).date()
+    return found
+
+
+Today = Annotated[date, Depends(_today)]
+"""The day in the bank's time zone."""
 
 
 async def actor_of(tx: AsyncSession, principal: Principal) -> Actor:

@@ -32,11 +32,17 @@ class FiguresOut(BaseModel):
     p99_ms: float
 
 
-class ComparisonOut(BaseModel):
+class PairOut(BaseModel):
     """Both models on the same texts, which neither has learnt from."""
 
     candidate: FiguresOut
     in_use: FiguresOut
+
+
+class ComparisonOut(PairOut):
+    """On held-out labels; `made_up`: on the project's own texts, where a candidate may lose little."""
+
+    made_up: PairOut | None = None
 
 
 class TrainedModelOut(BaseModel):

@@ -7,7 +7,7 @@ from fastapi import Depends, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from services.routing import store
-from services.routing.api.context import Rules
+from services.routing.api.context import Rules, Today
 from services.routing.usecases import staff
 from services.routing.usecases.staff import AbsenceNotFound, OfficerNotFound
 from shared.errors import FieldError, Invalid
@@ -69,14 +69,14 @@ class OfficerOut(OfficerIn):
 @router.get("/officers", response_model=list[OfficerOut], responses=documented())
 async def officers(
     tx: Reading,
-    clock: ClockDep,
+    today: Today,
     _: Annotated[Principal, Depends(allow(*_KEEPERS, Role.MANAGER, Role.AUDITOR))],
     department: Annotated[str | None, Query(max_length=40, pattern=r"^[^\x00-\x1f\x7f]*$")] = None,
 ) -> list[dict[str, Any]]:
     """The officers with their load and absences from today on."""
     rows = await store.staff.officers(tx, department)
     loads = await store.case.loads(tx, [row.id for row in rows])
-    away = await store.staff.absences(tx, clock().date())
+    away = await store.staff.absences(tx, today)
     return [staff.view(row, away, loads[row.id]) for row in rows]
 
 
@@ -86,6 +86,7 @@ async def save(
     body: OfficerIn,
     tx: Tx,
     clock: ClockDep,
+    today: Today,
     rulebook: Rules,
     principal: Annotated[Principal, Depends(allow(*_KEEPERS))],
 ) -> dict[str, Any]:
@@ -104,7 +105,7 @@ async def save(
         raise Invalid("Some values cannot be taken; see errors.", errors=wrong)
     row = await staff.save(tx, officer_id, body.model_dump(), actor=principal.id, now=clock())
     loads = await store.case.loads(tx, [officer_id])
-    return staff.view(row, await store.staff.absences(tx, clock().date()), loads[officer_id])
+    return staff.view(row, await store.staff.absences(tx, today), loads[officer_id])
 
 
 @router.post(

@@ -3,12 +3,10 @@
 They serve two ends: to tell the script of a text, and to bring both scripts to one form before keywords are looked for
 and features are counted. For that second end a conversion need not be right in every word, only the same on both sides,
 so it goes character by character and also joins variants (帳賬账帐, 裏裡里, 覆復复). `FOLD` is OpenCC's table of all
-ideographs, with the variants of everyday and banking language in `_PAIRS` on top.
+ideographs (`folding`), with the variants of everyday and banking language in `_PAIRS` on top.
 """
 
-from itertools import chain
-
-from opencc import OpenCC
+from pathlib import Path
 
 _PAIRS = """
 愛爱 礙碍 骯肮 罷罢 擺摆 敗败 頒颁 辦办 幫帮 綁绑 鎊镑 謗谤 飽饱 寶宝 報报 輩辈 貝贝 備备 憊惫 繃绷 筆笔 畢毕 斃毙
@@ -75,35 +73,8 @@ _PAIRS = """
 SIMPLIFIED = {pair[0]: pair[1] for pair in _PAIRS.split()}
 """Traditional (or variant) character -> the Simplified one, of what is met every day."""
 
-_IDEOGRAPHS = [chr(code) for code in chain(range(0x3400, 0x4DC0), range(0x4E00, 0xA000))]
-_STEPS = ("hk2s", "tw2s", "t2s")
-_SIMPLER = ("s2t", "s2hk", "s2tw")
-
-
-def _fold() -> dict[str, str]:
-    """Ideograph -> the one that stands for all its variants. Whatever OpenCC makes of a character in either direction
-    joins the two, so that a text and its conversion fold to the same."""
-    parent: dict[str, str] = {}
-
-    def root(c: str) -> str:
-        while (up := parent.get(c, c)) != c:
-            c = up
-        return c
-
-    pairs = list(SIMPLIFIED.items())
-    for name in (*_STEPS, *_SIMPLER):
-        lines = OpenCC(name).convert("\n".join(_IDEOGRAPHS)).split("\n")
-        new = [(a, b) for a, b in zip(_IDEOGRAPHS, lines, strict=True) if a != b and len(b) == 1]
-        pairs += new if name in _STEPS else [(b, a) for a, b in new]
-    for variant, plain in pairs:
-        one, other = root(variant), root(plain)
-        if one != other:
-            parent[one] = other
-    common = {root(plain): plain for plain in SIMPLIFIED.values()}
-    return {c: stands for c in {*parent, *common} if (stands := common.get(root(c), root(c))) != c}
-
-
-FOLD = _fold()
+FOLD_FILE = Path(__file__).with_name("fold.txt")
+FOLD = {pair[0]: pair[1] for pair in FOLD_FILE.read_text(encoding="utf-8").split()}
 """Ideograph -> its representative; what is missing stands for itself."""
 
 

@@ -55,8 +55,9 @@ class Classification:
     """`confidence`: that the category is right, 0 where nothing spoke for it; `decided_by` rules, model or, where a
     person has to decide, person. `further`: other types that the complaint is about too.
 
-    `product` is a code of the product register: the one sent if it is known, else the one found in the text. `signals`
-    are what made it graver beside its words (amount, repeats, vulnerable). `chances` are the model's.
+    `product` is a code of the product register: the one sent if it is known, else the one found in the text;
+    `product_reason` says which. `signals` are what made it graver beside its words (amount, repeats, vulnerable).
+    `chances` are the model's.
     """
 
     category: str
@@ -71,6 +72,7 @@ class Classification:
     chances: tuple[tuple[str, float], ...] = ()
     words: tuple[Word, ...] = ()
     model: str | None = None
+    product_reason: str | None = None
 
     @property
     def rule_ids(self) -> tuple[str, ...]:
@@ -121,6 +123,7 @@ class Rulebook:
             decider = "person"
         said = {c for c in self.categories if max(shares[c], chances.get(c, 0)) >= book.further}
         signals = _signals(facts, book.signals)
+        product, product_reason = self._product(prepared, facts.product, seen)
         grave: list[Severity] = [s.rule.severity for s in spoke if s.rule.severity is not None]
         if signals:
             grave.append("high")
@@ -129,7 +132,7 @@ class Rulebook:
             severity=max(grave, key=GRAVITY.__getitem__, default="normal"),
             confidence=round(min(confidence, _SUREST), 3),
             language=language,
-            product=self._product(prepared, facts.product, seen),
+            product=product,
             spoke=spoke,
             decided_by=decider,
             further=tuple(c for c in self.categories if c in said - {category}),
@@ -137,6 +140,7 @@ class Rulebook:
             chances=tuple((c, round(p, 3)) for c, p in chances.items()),
             words=self.model.explain(TYPE, text, category) if explain and self.model and chances else (),
             model=self.model.version if self.model and chances else None,
+            product_reason=product_reason,
         )
 
     def route(self, found: Classification, facts: Facts = NOTHING) -> Routing:
@@ -179,16 +183,17 @@ class Rulebook:
                 spoke[rule.id] = Spoke(rule, tuple(heard))
         return tuple(spoke.values())
 
-    def _product(self, text: Prepared, sent: str | None, seen: Seen | None) -> str | None:
+    def _product(self, text: Prepared, sent: str | None, seen: Seen | None) -> tuple[str | None, str | None]:
+        """The product, and why that one."""
         if sent is not None and (known := self._aliases.get(_plain(sent))):
-            return known
+            return known, "sent with the complaint"
         found = self._products.find(text)
         codes = [p.code for p in self.registers.products if p.code in found]
         named = max(codes, key=lambda code: len(found[code]), default=None)
         likely, chance = next(iter(self._chances(PRODUCT, seen).items()), (None, 0.0))
         if likely in self.products and (chance >= self.registers.rules.trusted or likely in codes):
-            return likely
-        return named
+            return likely, f"model: {min(chance, _SUREST):.2f}"
+        return named, f"words: {', '.join(found[named])}" if named else None
 
 
 def _signals(facts: Facts, signals: Signals) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import get_args
 
 from services.routing.domain.case import (
     Actor,
@@ -21,6 +22,7 @@ from services.routing.domain.case import (
 )
 from services.routing.domain.powers import Powers
 from shared.errors import FieldError, Invalid
+from shared.events import Severity
 
 
 class Verb(StrEnum):
@@ -145,6 +147,7 @@ MACHINE: Mapping[State, Mapping[Verb, State]] = {
 
 SUPERVISED = frozenset((Verb.ASSIGN, Verb.APPROVE, Verb.RETURN, Verb.REFER))
 """Verbs that need a supervisor or manager."""
+_GRAVITY: tuple[Severity, ...] = get_args(Severity)
 _ANYBODY = frozenset((Verb.NOTE, Verb.ADVISE, Verb.TRIAGE, Verb.RECEIVE_INFORMATION)) | SUPERVISED
 """Verbs that do not wait for the officer who works on the case."""
 
@@ -158,12 +161,14 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Triage(Step):
-    """A person says what kind of complaint it is and whose. What is None stays as it is."""
+    """A person says what kind of complaint it is, how grave, and whose. What is None stays as it is; less grave only a
+    supervisor makes it. A case about the officer who works on it is theirs no longer."""
 
     category: str | None = None
     product: str | None = None
     department: str | None = None
     about: tuple[str, ...] | None = None
+    severity: Severity | None = None
     verb = Verb.TRIAGE
 
 
@@ -329,18 +334,23 @@ def take(case: Case, action: Action, *, actor: Actor, powers: Powers, now: datet
         target = State.RESPONDED if case.state is State.RESPONDED else State.APPROVED
     elif isinstance(action, Approve) and case.final_response_at is not None:
         target = State.RESPONDED
+    elif isinstance(action, Triage) and changed.assignee is None:
+        target = State.ROUTED
     return replace(changed, state=target, version=case.version + 1)
 
 
 def _changed(case: Case, action: Action, actor: Actor, powers: Powers, at: datetime) -> Case:
     match action:
         case Triage():
-            return replace(
+            about = case.about if action.about is None else action.about
+            told = replace(
                 case,
                 category=action.category or case.category,
                 department=action.department or case.department,
-                about=case.about if action.about is None else action.about,
+                severity=action.severity or case.severity,
+                about=about,
             )
+            return replace(told, assignee=None, assigned_at=None) if case.assignee in about else told
         case Claim():
             return replace(case, assignee=actor.id, assigned_at=at)
         case Assign():
@@ -439,15 +449,24 @@ def _check_actor(case: Case, action: Action, actor: Actor) -> None:
         raise NotEntitled
     if isinstance(action, Assign) and action.assignee in case.about:
         raise ConflictOfInterest("The complaint is about this officer.")
+    said = action.decision if isinstance(action, Propose | Resolve) else None
+    if said is not None and said.outcome == "rejected" and actor.branch is not None and actor.branch == case.branch:
+        raise ConflictOfInterest("A branch does not reject a complaint about itself.")
+    if isinstance(action, Triage) and _softened(case, action) and not (actor.supervisor or actor.manager):
+        raise NotEntitled("Only a supervisor makes a case less grave.")
     free = action.verb in _ANYBODY or actor.supervisor
     if case.assignee is not None and actor.id != case.assignee and not free:
         raise NotAssignee
 
 
+def _softened(case: Case, action: Triage) -> bool:
+    return action.severity is not None and _GRAVITY.index(action.severity) < _GRAVITY.index(case.severity)
+
+
 def _decided(case: Case, action: Resolve, powers: Powers) -> Decision:
     approved = case.proposed if case.approved_at is not None else None
     decision = _whole(action.decision if action.decision is not None else approved)
-    if decision != approved and (needs := powers.reasons(case, decision)):
+    if (decision != approved or case.approved_by is None) and (needs := powers.reasons(case, decision)):
         raise ApprovalNeeded(f"A second person has to approve this (because of: {', '.join(needs)}); propose it first.")
     return decision
 

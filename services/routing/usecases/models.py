@@ -44,7 +44,7 @@ async def record(
     """Keep a model as a candidate, or as refused where it did worse. One that is known already stays as it is."""
     if (known := await tx.get(TrainedModel, model.version)) is not None:
         return known
-    figures = {"candidate": comparison.candidate.as_dict(), "in_use": comparison.in_use.as_dict()}
+    figures = comparison.as_dict()
     row = TrainedModel(
         version=model.version,
         content=model.encode(),

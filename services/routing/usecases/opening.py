@@ -133,6 +133,7 @@ def explanation(found: Classification) -> dict[str, Any]:
         "model": [{"text": w.text, "weight": round(w.weight, 3)} for w in found.words],
         "chances": dict(found.chances[:3]),
         "signals": list(found.signals),
+        "product": found.product_reason,
         "further": list(found.further),
     }
 
@@ -180,6 +181,7 @@ def amended(tx: AsyncSession, case: ComplaintCase, event: ComplaintAmended, *, n
             confidence=case.confidence,
             language=case.language,
             product=case.product,
+            further=tuple(orjson.loads(case.explanation).get("further", ())),
             decided_by=decider,
             model=case.model,
             classified_at=now,

@@ -55,22 +55,23 @@ def _officer(row: store.staff.Officer, away: tuple[tuple[date, date], ...]) -> O
     )
 
 
-async def choose(tx: AsyncSession, complaint_id: str, *, now: datetime) -> str:
-    """The officer for a case. Raises CaseNotFound, NobodyFree with how many were kept out by what."""
+async def choose(tx: AsyncSession, complaint_id: str, *, today: date) -> str:
+    """The officer for a case, who is there `today` as the bank counts days. Raises CaseNotFound, NobodyFree with how
+    many were kept out by what."""
     row = (await store.cases(tx, [complaint_id], locked=True)).get(complaint_id)
     if row is None:
         raise CaseNotFound("No case has this complaint id.")
-    choice = await _choice(tx, row, now)
+    choice = await _choice(tx, row, today)
     if choice.officer is None:
         why = ", ".join(f"{name}: {n}" for name, n in sorted(choice.why.items())) or "it has none"
         raise NobodyFree(f"No officer of {row.department} can be given this case now ({why}).")
     return choice.officer
 
 
-async def _choice(tx: AsyncSession, row: ComplaintCase, now: datetime) -> Choice:
-    officers = await register(tx, row.department, now.date())
+async def _choice(tx: AsyncSession, row: ComplaintCase, today: date) -> Choice:
+    officers = await register(tx, row.department, today)
     loads = await store.case.loads(tx, [one.id for one in officers])
-    return pick(domain(row), officers, loads, product=row.product, language=row.language, today=now.date())
+    return pick(domain(row), officers, loads, product=row.product, language=row.language, today=today)
 
 
 async def save(tx: AsyncSession, id: str, fields: dict[str, Any], *, actor: str, now: datetime) -> store.staff.Officer:

@@ -213,11 +213,12 @@ def _events(
                     confidence=1,
                     language=row.language,
                     product=row.product,
+                    further=_further(row),
                     decided_by="person",
                     classified_at=at,
                 )
             ]
-            if after.department != before.department:
+            if after.department != before.department or after.assignee != before.assignee:
                 reason = "a person has decided"
                 found.append(ComplaintRouted(complaint_id=id, department=after.department, reason=reason, routed_at=at))
             return found
@@ -299,6 +300,11 @@ def _events(
             return [ComplaintReviewOpened(complaint_id=id, cause="staff", opened_at=at)]
         case Consult() | Advise():
             return []  # told with the question itself
+
+
+def _further(row: ComplaintCase) -> tuple[str, ...]:
+    """The types that the complaint is about beside the one that a person chose."""
+    return tuple(code for code in orjson.loads(row.explanation).get("further", ()) if code != row.category)
 
 
 def _delivered(after: Case) -> ComplaintDelivered:

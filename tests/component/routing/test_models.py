@@ -16,7 +16,7 @@ from services.routing.store.learning import TrainedModel
 from services.routing.usecases import models, opening
 from services.routing.usecases.models import Follower
 
-MADE_UP = 900
+MADE_UP = 2_000
 ODD = "The zorblat of my quixem was frumpled by the vostro {n}."
 
 
@@ -56,6 +56,13 @@ async def listed(routing: Any) -> dict[str, str]:
 def test_a_model_that_does_worse_on_the_held_out_part_is_no_better(worse: tuple[Model, Comparison]) -> None:
     _, comparison = worse
     assert comparison.candidate.accuracy < comparison.in_use.accuracy
+    assert not comparison.better
+
+
+def test_labels_that_are_mixed_up_are_refused_though_they_agree_with_one_another() -> None:
+    mixed = [Example(str(n), one.text, _other(one.type)) for n, one in enumerate(generate(800, 7, part="heldout"))]
+    _, comparison = retrain(mixed, shipped(), made_up=MADE_UP)
+    assert comparison.candidate.accuracy > comparison.in_use.accuracy
     assert not comparison.better
 
 

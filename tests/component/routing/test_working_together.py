@@ -2,6 +2,7 @@
 complainant's own steps, and giving cases to officers."""
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -173,6 +174,29 @@ async def test_triage_is_a_persons_word_and_a_lesson(routing: Any, make: Any) ->
     assert await routing.scalar("SELECT category || product || was FROM correction") == "productmortgageother"
 
 
+async def test_how_grave_a_case_is_is_a_persons_word_too(desk: Any, id_of: Any) -> None:
+    answer = await desk.do("triage", {"severity": "high"})
+    assert [e["pointer"] for e in answer.json()["errors"]] == ["/text"]
+    said = {"severity": "high", "text": "She cannot pay her rent."}
+    assert (await ok(desk, "triage", said))["severity"] == "high"
+    assert await refused(desk, "triage", {"severity": "low", "text": "No."}) == (403, "not_entitled")
+    await ok(desk, "triage", {"severity": "normal", "text": "It was paid back."}, who="supervisor")
+    assert [data["severity"] for name, data in await desk.published() if name == "classified"] == [
+        *("normal", "high", "normal")
+    ]
+    assert ("triage", "key:officer", "She cannot pay her rent.") in await history(desk, id_of(1))
+    changed = [detail["changed"] for _, action, detail in await desk.audited() if action == "case.triage"]
+    assert [one["severity"] for one in changed] == [["normal", "high"], ["high", "normal"]]
+
+
+async def test_a_case_found_to_be_about_its_officer_goes_back_and_they_may_not_touch_it(desk: Any) -> None:
+    await ok(desk, "claim")
+    found = await ok(desk, "triage", {"about": ["key:officer"]}, who="colleague")
+    assert (found["state"], found["assignee"], found["about"]) == ("routed", None, ["key:officer"])
+    assert [name for name, _ in await desk.published()][-2:] == ["classified", "routed"]
+    assert await refused(desk, "claim") == (403, "conflict_of_interest")
+
+
 async def test_a_transfer_is_told_with_its_reason_which_names_nobody(desk: Any) -> None:
     await ok(desk, "claim")
     moved = await ok(desk, "transfer", {"department": "lending", "text": "Her loan; call her on 6123 4567."})
@@ -305,6 +329,18 @@ async def test_a_case_is_given_to_who_can_do_it_is_there_and_has_least(routing: 
     assert (loads["o:one"], loads["o:two"]) == (2, 1)
     assert await refused(routing, "assign", n=4) == (409, "nobody_free")
     assert await refused(routing, "assign", {"assignee": "o:one"}, n=4) == (403, "not_entitled")
+
+
+@on_sqlite
+async def test_an_absence_begins_and_ends_with_the_banks_day(desk: Any) -> None:
+    await put(desk, "o:away")
+    headers = desk.headers("supervisor")
+    day = {"first": "2026-11-24", "last": "2026-11-24"}
+    await desk.http.post("/v1/officers/o:away/absences", headers=headers, json=day)
+    desk.now[0] = datetime(2026, 11, 23, 17, 0, tzinfo=UTC)  # one in the morning of the 24th in Hong Kong
+    assert await refused(desk, "assign", who="supervisor") == (409, "nobody_free")
+    desk.now[0] = datetime(2026, 11, 24, 17, 0, tzinfo=UTC)
+    assert (await ok(desk, "assign", who="supervisor"))["assignee"] == "o:away"
 
 
 @on_sqlite

@@ -300,6 +300,36 @@ def test_a_rejection_is_not_approved_by_the_branch_it_is_about() -> None:
     assert take(case, Approve(), actor=replace(HEAD, branch="harbour")).state is State.APPROVED
 
 
+@pytest.mark.parametrize(
+    ("case", "action"), [(CLAIMED, Propose(decision=REJECTED)), (RESPONDED, Resolve(decision=REJECTED))]
+)
+def test_nor_does_that_branch_reject_it(case: Case, action: Action) -> None:
+    case = replace(case, branch="central")
+    with pytest.raises(ConflictOfInterest):
+        take(case, action, actor=replace(OFFICER, branch="central"))
+    assert take(case, Propose(decision=FAIR), actor=replace(OFFICER, branch="central")).proposed == FAIR
+
+
+def test_a_case_that_became_grave_since_needs_its_second_person() -> None:
+    """What an officer could grant alone when it was proposed."""
+    case = replace(walk(Claim(), Propose(decision=FAIR), TOLD), severity="critical")
+    with pytest.raises(ApprovalNeeded):
+        take(case, Resolve())
+
+
+def test_a_person_says_how_grave_it_is_and_only_a_supervisor_that_it_is_less() -> None:
+    grave = take(NEW, Triage(severity="critical"))
+    assert grave.severity == "critical"
+    with pytest.raises(NotEntitled):
+        take(grave, Triage(severity="normal"))
+    assert take(grave, Triage(severity="normal"), actor=HEAD).severity == "normal"
+
+
+def test_who_is_found_to_be_what_it_is_about_loses_the_case() -> None:
+    case = take(CLAIMED, Triage(about=(OFFICER.id,)), actor=COLLEAGUE)
+    assert (case.state, case.assignee, case.assigned_at) == (State.ROUTED, None, None)
+
+
 def test_what_is_sent_back_goes_to_work_again() -> None:
     case = take(PROPOSED, Return(), actor=HEAD)
     assert (case.state, case.proposed, case.proposed_by) == (State.IN_PROGRESS, None, None)
@@ -406,7 +436,11 @@ actions = st.one_of(
     *(st.builds(type(a), at=moments) for a in ONE_OF_EACH if type(a) in (Claim, Acknowledge, Note, Approve, Return)),
     *(st.builds(type(a), at=moments) for a in (RequestInformation(), ReceiveInformation(), Close(), Reopen(), Refer())),
     st.builds(
-        Triage, at=moments, category=st.sampled_from([None, "fees"]), about=st.sampled_from([None, ("staff:b",)])
+        Triage,
+        at=moments,
+        category=st.sampled_from([None, "fees"]),
+        about=st.sampled_from([None, ("staff:b",)]),
+        severity=st.sampled_from([None, "normal", "critical"]),
     ),
     st.builds(Assign, at=moments, assignee=st.sampled_from(["staff:a", "staff:b", "staff:c"])),
     st.builds(Transfer, at=moments, department=st.sampled_from(["cards", "lending"])),
@@ -439,12 +473,16 @@ def test_no_sequence_of_verbs_leaves_the_machine_or_makes_one_person_two(
         assert case.version == before.version + 1
         assert case.department
         assert actor.id not in before.about
+        assert case.assignee is None or case.assignee not in case.about
+        assert (case.state in (State.TRIAGE, State.ROUTED)) == (case.assignee is None)
         if isinstance(action, Propose):
             proposer = actor.id
         if isinstance(action, Approve):
             assert actor.id not in (proposer, before.assignee)
             assert actor.supervisor or actor.manager
-        if case.decision is not None and POWERS.reasons(replace(case, severity=NEW.severity), case.decision):
+        if isinstance(action, Propose | Resolve) and action.decision and action.decision.outcome == "rejected":
+            assert actor.branch is None or actor.branch != case.branch
+        if case.decision is not None and POWERS.reasons(case, case.decision):
             assert case.proposed == case.decision
             assert case.approved_by is not None
             assert case.approved_by != case.proposed_by

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.routing.classifier import Facts, load
+from services.routing.classifier import Facts, folding, load
+from services.routing.classifier.characters import FOLD, FOLD_FILE
 from services.routing.classifier.language import detect, normalise
 
 RULEBOOK = load()
@@ -84,6 +85,12 @@ def test_both_scripts_of_one_wording_are_judged_alike(hant: str, hans: str) -> N
     assert one.rule_ids == other.rule_ids != ()
     assert (one.category, one.severity, one.confidence) == (other.category, other.severity, other.confidence)
     assert (one.language, other.language) == ("zh-Hant", "zh-Hans")
+
+
+def test_the_table_that_joins_the_scripts_is_what_opencc_makes() -> None:
+    """Where a new OpenCC differs: write the file anew, and train the starter model on it."""
+    assert folding.fold() == FOLD
+    assert folding.written(FOLD) == FOLD_FILE.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -206,6 +213,14 @@ def test_a_language_that_was_sent_is_believed() -> None:
 )
 def test_the_product_is_the_one_sent_if_known_else_the_one_named(sent: str | None, text: str, product: str) -> None:
     assert RULEBOOK.classify(text, Facts(product=sent)).product == product
+
+
+def test_the_product_comes_with_its_reason() -> None:
+    assert RULEBOOK.classify("my mortgage", Facts(product="credit_card")).product_reason == "sent with the complaint"
+    assert RULES.classify("my mortgage is wrong").product_reason == "words: mortgage*"
+    by_model = RULEBOOK.classify("The late fee on my credit card statement is wrong.")
+    assert (by_model.product, str(by_model.product_reason)[:9]) == ("credit_card", "model: 0.")
+    assert RULEBOOK.classify("Xyzzy plugh").product_reason is None
 
 
 @given(st.text(max_size=400), st.none() | st.text(max_size=20), st.none() | st.text(max_size=10))

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.routing.classifier import OWN, BadRegister, Classification, Facts, Rulebook, Spoke, load
+from services.routing.classifier import OWN, BadRegister, Classification, Current, Facts, Rulebook, Spoke, load
 from services.routing.classifier.characters import SIMPLIFIED_ONLY, TRADITIONAL_ONLY
+from services.routing.classifier.current import LOOK_EVERY
 
 RULEBOOK = load()
 REGISTERS = RULEBOOK.registers
@@ -85,6 +86,30 @@ def folder(tmp_path: Path) -> Path:
     for file in OWN.glob("*.toml"):
         shutil.copy(file, tmp_path)
     return tmp_path
+
+
+def test_rules_are_read_again_when_they_change_and_left_alone_when_they_cannot_be_used(folder: Path) -> None:
+    now = [0.0]
+    current = Current(folder, None, ticks=lambda: now[0])
+    path, first = folder / "rules.toml", current.book
+    whole = path.read_text("utf-8")
+
+    def written(text: str) -> Rulebook:
+        path.write_text(text, "utf-8")
+        now[0] += LOOK_EVERY
+        return current.book
+
+    ours = (
+        '\n[[rule]]\nid = "zz-ours"\nowner = "cards"\ncategory = "fees"\nweight = 4\nkeywords = { en = ["gremlin"] }\n'
+    )
+    second = written(whole + ours)
+    assert (second.classify("A gremlin").rule_ids, first.classify("A gremlin").rule_ids) == (("zz-ours",), ())
+    assert second.classify("A gremlin").spoke[0].rule.owner == "cards"
+    assert written(whole + ours.replace('"cards"', '"bakery"')) is second
+    assert current.trouble is not None
+    assert "'zz-ours'" in current.trouble
+    assert written(whole).classify("A gremlin").rule_ids == ()
+    assert current.trouble is None
 
 
 def test_a_bank_s_own_folder_is_taken(folder: Path) -> None:
