@@ -147,7 +147,7 @@ async def extend(
     """Give a step more time. It takes a reason, a role that may approve, and a day within the policy pack's maximum;
     the complainant gets a holding letter with the reason, the new date and where they may turn."""
     watch = await timekeeping.extend(
-        tx, place, current, step=body.step, until=body.until, reason=body.reason, by=by, now=now()
+        tx, place, current, step=body.step, until=body.until, reason=body.reason, code=body.code, by=by, now=now()
     )
     return _told(watch, current, response, place.clock_id)
 

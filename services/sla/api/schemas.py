@@ -243,6 +243,7 @@ class ExtensionOut(BaseModel):
     approver_role: str
     notice_required: bool
     article: str
+    reasons: list[str] = Field(description="The only ones that permit it; empty: any")
 
 
 class PlannedOut(DeadlineOut):
@@ -291,6 +292,9 @@ class ExtendIn(BaseModel):
     step: StepName
     until: date = Field(description="The last day that is to be in time")
     reason: Annotated[str, Field(max_length=2000, description="What the complainant is told")] = ""
+    code: Annotated[str | None, Field(pattern=CODE, description="Which of the reasons that the rule knows it is")] = (
+        None
+    )
 
 
 class RestartIn(BaseModel):
@@ -329,6 +333,7 @@ class PackExtensionOut(BaseModel):
     approver_role: str
     notice_required: bool
     article: str
+    reasons: list[str]
 
 
 class PackOut(BaseModel):

@@ -182,6 +182,7 @@ def _simulated(plan: Plan, received_at: datetime) -> dict[str, Any]:
                 approver_role=e.approver_role,
                 notice_required=e.notice_required,
                 article=e.article,
+                reasons=list(e.reasons),
             )
             for e in pack.extensions
         ],
@@ -244,6 +245,7 @@ def pack(found: Pack, policies: Policies) -> out.PackOut:
                 approver_role=e.approver_role,
                 notice_required=e.notice_required,
                 article=e.article,
+                reasons=list(e.reasons),
             )
             for e in found.extensions
         ],

@@ -9,6 +9,7 @@ A step is settled once, by the first fact that meets it, and then stands as it w
 meanwhile stays on record beside a step that turns out to have been taken in time.
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -33,7 +34,7 @@ class Step:
     `line` is what the ledger says. `next_at` is when something must next be done about the step if it has not been
     taken by then (warn, record the miss, tell the next level up, tell the top again); None when nothing is left to do.
     `historic`: the deadline had passed before the complaint was imported. `warned`: how many warnings went out. `rung`:
-    how many levels were told; `repeats`: how often the top one was told again; `answered_at`: since when somebody has
+    how many levels were told; `repeats`: how often the top one was told again; `held`: seconds for which the ladder has been held by people who took it on. `answered_at`: since when somebody has
     taken the escalation on. `act_by`: when work must begin at the latest, as long as such complaints usually take.
     """
 
@@ -54,6 +55,7 @@ class Step:
     told_at: datetime | None = None
     answered_at: datetime | None = None
     answered_by: str | None = None
+    held: int = 0
     ended: bool = False
     act_by: datetime | None = None
 
@@ -96,7 +98,7 @@ class Step:
         assert self.ladder is not None
         rung = self.ladder.rungs[index]
         share = (self.due_at - self.line.since) * rung.share if rung.share is not None else timedelta(0)
-        return self.due_at + TICK + rung.after + share
+        return self.due_at + TICK + rung.after + share + timedelta(seconds=self.held)
 
     def planned(self, *, standing: bool) -> "Step":
         """The step with `next_at` as its state asks; `standing`: its clock is paused."""
@@ -110,14 +112,20 @@ class Step:
             return moments[self.warned] if self.warned < len(moments) else self.due_at + TICK
         if self.ladder is None or self.historic or not self.breach:
             return None
-        rested = self.answered_at + self.ladder.patience if self.answered_at else None
         if self.rung < len(self.ladder.rungs):
-            at = self.rung_at(self.rung)
-        elif self.ladder.repeat is not None and self.told_at is not None and self.answered_at is None:
-            at = self.told_at + self.ladder.repeat
-        else:
+            return self.rung_at(self.rung)
+        if self.ladder.repeat is None or self.told_at is None:
             return None
-        return max(at, rested) if rested else at
+        again = self.told_at + self.ladder.repeat
+        return max(again, self.answered_at + self.ladder.patience) if self.answered_at else again
+
+    def held_until(self, moment: datetime) -> "Step":
+        """The step with its ladder held, so that its next level is not told before `moment`, and those above it keep
+        their distance."""
+        if self.ladder is None or self.rung >= len(self.ladder.rungs):
+            return self
+        late = moment - self.rung_at(self.rung)
+        return replace(self, held=self.held + max(0, math.ceil(late.total_seconds())))
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +278,15 @@ def enter(
 
 def _unmissed(step: Step) -> Step:
     return replace(
-        step, missed_at=None, rung=0, repeats=0, escalated_at=None, told_at=None, answered_at=None, answered_by=None
+        step,
+        missed_at=None,
+        rung=0,
+        repeats=0,
+        escalated_at=None,
+        told_at=None,
+        answered_at=None,
+        answered_by=None,
+        held=0,
     )
 
 

@@ -105,12 +105,14 @@ def extend(
     step: StepName,
     until: date,
     reason: str,
+    code: str | None,
     roles: frozenset[str],
     actor: str,
     now: datetime,
 ) -> Heard:
     """Give a step more time, until the end of the day `until`, within what the pack permits and with whoever it asks to
-    approve. The complainant is told why, until when, and where they may turn.
+    approve. `code`: which of the reasons that the rule knows it is. The complainant is told why, until when, and where
+    they may turn.
 
     Raises StepNotFound, StepSettled, ExtensionNeedsReason, RuleForbids, BeyondMaximum, ApproverRequired, Invalid.
     """
@@ -129,6 +131,12 @@ def extend(
             errors=(FieldError("/until", f"is no later than the deadline that stands, {known}", "not_later"),)
         )
     stage = _stage(stages, found, clock, policies, due, pack)
+    if stage.reasons and code not in stage.reasons:
+        named = ", ".join(stage.reasons)
+        raise RuleForbids(
+            f"Pack {pack.id} extends '{step}' so far for these reasons only: {named} ({stage.article}).",
+            errors=(FieldError("/code", f"is none of {named}", "reason_not_permitted"),),
+        )
     if not roles & approvers(stage.approver_role):
         raise ApproverRequired(
             f"An extension of '{step}' under pack {pack.id} is approved by: {stage.approver_role} ({stage.article})."
@@ -228,7 +236,8 @@ def answer(
         raise Invalid(errors=(FieldError("/reason", "is missing", "missing"),))
     level = found.ladder.rungs[found.rung - 1].level
     rung = max(found.rung - 1, 1) if hand_back else found.rung
-    changed = replace(found, rung=rung, repeats=0, answered_at=now, answered_by=actor).planned(standing=clock.standing)
+    taken = replace(found, rung=rung, repeats=0, answered_at=now, answered_by=actor)
+    changed = taken.held_until(now + found.ladder.patience).planned(standing=clock.standing)
     after = replace(clock, steps=tuple(changed if s.name == step else s for s in clock.steps))
     told_of = EscalationAnswered(
         **clock.tag(watch.complaint_id),
@@ -259,7 +268,7 @@ def latest(clock: Clock, policies: Policies, step: StepName) -> tuple[date, Exte
 
 def approvers(role: str) -> frozenset[str]:
     """The desk's roles that may approve what a pack wants approved by `role`: that one or a higher one."""
-    return frozenset({"supervisor": ("supervisor", "manager"), "manager": ("manager",)}.get(role, (role,)))
+    return frozenset(("supervisor", "manager") if role == "supervisor" else ("manager",))
 
 
 def _stage(

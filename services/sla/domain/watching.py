@@ -25,7 +25,7 @@ from shared.events import (
 )
 
 MoveCause = Literal["linked", "new_facts", "reopened", "calendar"]
-WAITING = "waiting_for_complainant"
+WAITING = "awaiting_complainant"
 """The reason of a pause while the bank waits for what it has asked the complainant for."""
 _REOPENED: tuple[StepName, ...] = ("resolve", "final")
 

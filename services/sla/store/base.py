@@ -130,6 +130,7 @@ class StepRow(Base, table=True):
     told_at: datetime | None = moment()
     answered_at: datetime | None = moment()
     answered_by: str | None = Field(None, max_length=200)
+    held: int
     ended: bool
     state: str = Field(max_length=10)
 

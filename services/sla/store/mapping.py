@@ -23,7 +23,7 @@ STEP_COLUMNS = tuple(STEP.columns.keys())
 ENTRY_COLUMNS = tuple(ENTRY.columns.keys())
 MOVING = (
     "since", "due_at", "provisional", "extended_to", "met_at", "next_at", "act_by", "historic", "warned", "warned_at",
-    "missed_at", "rung", "repeats", "escalated_at", "told_at", "answered_at", "answered_by", "ended", "state",
+    "missed_at", "rung", "repeats", "escalated_at", "told_at", "answered_at", "answered_by", "held", "ended", "state",
 )  # fmt: skip
 """What of a step changes once it is there."""
 FIRED = (
@@ -35,7 +35,7 @@ TURNING = ("is_primary", "start", "calendar", "seq", "pauses", "ended_at")
 """What of a clock changes once it is there."""
 _PLAIN = (
     "next_at", "historic", "warned", "warned_at", "missed_at", "rung", "repeats", "escalated_at", "told_at",
-    "answered_at", "answered_by", "ended",
+    "answered_at", "answered_by", "held", "ended",
 )  # fmt: skip
 
 Row = Mapping[Any, Any]

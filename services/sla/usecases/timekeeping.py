@@ -74,6 +74,7 @@ async def extend(
     step: StepName,
     until: date,
     reason: str,
+    code: str | None,
     by: Principal,
     now: datetime,
 ) -> Watch:
@@ -83,7 +84,16 @@ async def extend(
         place,
         current,
         lambda watch, clock: commands.extend(
-            watch, clock, current.policies, step=step, until=until, reason=reason, roles=roles, actor=by.id, now=now
+            watch,
+            clock,
+            current.policies,
+            step=step,
+            until=until,
+            reason=reason,
+            code=code,
+            roles=roles,
+            actor=by.id,
+            now=now,
         ),
         "clock.extended",
         by=by,

@@ -144,6 +144,7 @@ def _create_step() -> None:
         _moment("told_at"),
         _moment("answered_at"),
         sa.Column("answered_by", sa.String(200)),
+        sa.Column("held", sa.Integer(), nullable=False),
         sa.Column("ended", sa.Boolean(), nullable=False),
         sa.Column("state", sa.String(10), nullable=False),
     )
@@ -281,6 +282,7 @@ def _step(s: Any, head: Any, start: Any) -> dict[str, Any]:
         "rung": int(s["escalated_at"] is not None),
         "repeats": 0,
         "told_at": s["escalated_at"],
+        "held": 0,
         "ended": False,
     }
 
