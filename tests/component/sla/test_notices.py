@@ -218,6 +218,26 @@ async def test_a_sink_that_never_answers_delays_nobody_else(desk: Desk) -> None:
     assert sum(row["attempts"] for row in waiting) <= 4, "the rest need not try what does not answer"
 
 
+async def test_twenty_dead_sinks_delay_nobody_else(desk: Desk) -> None:
+    dead = [HttpSink(answers={"/dead": None}) for _ in range(20)]
+    for n, sink in enumerate(dead):
+        await sink.start()
+        asked = Wanted(sink.url("/dead"), f"dead {n}", None, "en", EVERYTHING)
+        async with desk.db.transaction() as tx:
+            subscriptions.create(tx, KEYS, asked, private=True, actor="test", now=desk.now)
+    await subscribe(desk, "/alive")
+    await desk.tell(*[await desk.notice(n, urgent=True) for n in range(20)])
+    sending = asyncio.create_task(desk.make_sender(desk.reach(timeout=5)).run_once())
+    began = clock.monotonic()
+    while len(desk.http.at("/alive")) < 20 or not desk.mail.mails:
+        await asyncio.sleep(0.02)
+        assert clock.monotonic() - began < 4, "before any of them has timed out"
+    await sending
+    assert await desk.rows("SELECT reason FROM notice WHERE reason = 'PoolTimeout'") == []
+    for sink in dead:
+        await sink.stop()
+
+
 async def test_while_it_waits_for_a_dead_sink_it_sends_what_falls_due_to_others(desk: Desk) -> None:
     await subscribe(desk, "/dead", filter=Filter(kinds=frozenset(("missed",))))
     desk.http.answers["/dead"] = None
