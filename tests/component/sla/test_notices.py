@@ -14,9 +14,11 @@ import orjson
 import pytest
 import standardwebhooks
 from sqlalchemy import event as sqlalchemy_event
+from sqlalchemy import text
 
 from services.sla.domain.notice import LEASE, RETRY, Filter
 from services.sla.domain.post import Absence, Post, Quiet
+from services.sla.gateways.words import Writer
 from services.sla.usecases import notices, subscriptions
 from services.sla.usecases.subscriptions import Wanted
 from shared.clock import utcnow
@@ -460,6 +462,32 @@ async def test_a_database_that_is_away_for_a_moment_is_no_reason_to_send_again(
     await desk.sender.run_once()
     assert len(desk.http.got) == 1
     assert await desk.states() == {"sent": 1}
+
+
+async def test_a_notice_that_cannot_be_put_into_words_holds_nobody_up(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await subscribe(desk, "/hook")
+    await desk.tell(*[await desk.notice(n, reached=None) for n in range(5)])
+    one = Writer.one
+
+    def stumble(self: Writer, row: Any) -> Any:
+        if row.complaint_id == "c-2":
+            raise KeyError
+        return one(self, row)
+
+    monkeypatch.setattr(Writer, "one", stumble)
+    await desk.sender.run_once()
+    assert sorted(r.json["data"]["complaint_id"] for r in desk.http.got) == ["c-0", "c-1", "c-3", "c-4"]
+    assert await desk.states() == {"sent": 4, "waiting": 1}
+
+
+async def test_a_language_or_zone_that_is_no_more_keeps_nobody_from_being_told(desk: Desk) -> None:
+    await desk.tell(await desk.notice())
+    async with desk.db.transaction() as tx:
+        await tx.execute(text("UPDATE post SET language = 'fr', zone = 'Mars/Base'"))
+    await desk.pass_time(WINDOW)
+    assert "Reminder" in desk.mail.mails[0]["Subject"]
 
 
 async def test_nothing_goes_out_of_what_was_rolled_back(desk: Desk) -> None:
