@@ -34,8 +34,9 @@ class Step:
     `line` is what the ledger says. `next_at` is when something must next be done about the step if it has not been
     taken by then (warn, record the miss, tell the next level up, tell the top again); None when nothing is left to do.
     `historic`: the deadline had passed before the complaint was imported. `warned`: how many warnings went out. `rung`:
-    how many levels were told; `repeats`: how often the top one was told again; `held`: seconds for which the ladder has been held by people who took it on. `answered_at`: since when somebody has
-    taken the escalation on. `act_by`: when work must begin at the latest, as long as such complaints usually take.
+    how many levels were told; `repeats`: how often the top one was told again; `held`: seconds for which the ladder has
+    been held by people who took it on. `answered_at`: since when somebody has taken the escalation on. `act_by`: when
+    work must begin at the latest, as long as such complaints usually take.
     """
 
     name: StepName

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from services.sla.domain.notice import TEST
 from services.sla.store.notices import NoticeRow
-from shared.i18n import Translator, mark, translator
+from shared.i18n import LANGUAGES, Translator, mark, translator
 
 LOCALE = Path(__file__).parents[1] / "locale"
 _REASONS = {
@@ -49,7 +49,8 @@ class Writer:
     """Writes for one reader. `case_url` leads to a case, with `{complaint_id}` in it."""
 
     def __init__(self, language: str, zone: ZoneInfo, case_url: str) -> None:
-        self._t = _translator(language, zone)
+        # a language that the bank has given up must not keep anybody from being told
+        self._t = _translator(language if language in LANGUAGES else "en", zone)
         self._case_url = case_url
 
     def one(self, row: NoticeRow) -> Told:

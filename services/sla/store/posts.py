@@ -6,7 +6,7 @@ Staff's contact data is here, never a complainant's; it goes into no log and no 
 from collections.abc import Sequence
 from datetime import date, datetime, time
 from typing import Any
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import orjson
 from sqlalchemy import Column, Table, Text, select
@@ -94,7 +94,7 @@ def post_of(row: Any) -> Post:
     plain = ("id", "role", "department", "branch", "holder", "deputy", "language", "email", "deputy_email", "chat")
     return Post(
         **{name: read(name) for name in plain},
-        zone=ZoneInfo(read("zone")) if read("zone") else None,
+        zone=_zone(read("zone")),
         quiet=Quiet(time.fromisoformat(quiet["start"]), time.fromisoformat(quiet["end"]), quiet["weekends"])
         if quiet
         else None,
@@ -113,6 +113,14 @@ def quiet_json(quiet: Quiet) -> dict[str, Any]:
 
 def absence_json(absence: Absence) -> dict[str, Any]:
     return {"first": absence.first.isoformat(), "last": absence.last.isoformat(), "whose": absence.whose}
+
+
+def _zone(key: str | None) -> ZoneInfo | None:
+    """None as well for one that this machine does not know: a post must not keep the others from being read."""
+    try:
+        return ZoneInfo(key) if key else None
+    except (ZoneInfoNotFoundError, ValueError):
+        return None
 
 
 def _dump(value: Any) -> str:

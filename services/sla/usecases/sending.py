@@ -66,6 +66,7 @@ behind_seconds = Gauge("redress_sla_notices_behind_seconds", "Age of the longest
 
 NO_ADDRESS = Outcome("never", "no address is known")
 NO_SUBSCRIPTION = Outcome("never", "the subscription is switched off")
+UNWRITABLE = Outcome("later", "it could not be put into words")
 NO_KEYS = Outcome("later", "the key that seals the address is not at hand", down=True)
 
 
@@ -74,7 +75,7 @@ class _Load:
     """What a lane has taken. `route` None: `fate` is that of all of it."""
 
     rows: Sequence[NoticeRow]
-    parcels: Sequence[Parcel]
+    parcels: Sequence[Parcel | None]
     route: Route | None
     fate: Outcome | None
 
@@ -187,7 +188,10 @@ class Sender:
                 await store.join(tx, _digest(to, message, language=language, host=host, now=now), message.ids)
         rows = await store.claim(tx, to, now, CHUNK)
         writer = Writer(language, zone, self._case_url)
-        parcels = [await self._parcel(tx, row, writer, language) for row in rows] if route else []
+        parcels = []
+        for row in rows:
+            listed = await store.members(tx, row.id, self._setup.rules.listed) if row.kind == DIGEST else None
+            parcels.append(_parcel(row, listed, writer, language))
         return _Load(rows, parcels, route, fate)
 
     async def _route(
@@ -231,15 +235,7 @@ class Sender:
         except Undecryptable:
             return None
 
-    async def _parcel(self, tx: AsyncSession, row: NoticeRow, writer: Writer, language: str) -> Parcel:
-        if row.kind == DIGEST:
-            listed, count = await store.members(tx, row.id, self._setup.rules.listed)
-            told = writer.several(listed, count, urgent=row.urgent)
-        else:
-            told = writer.one(row)
-        return Parcel(row.id, told, facts(row, told, language=language, link=writer.link(row)))
-
-    async def _send_all(self, route: Route, parcels: Sequence[Parcel], until: float) -> list[Outcome | None]:
+    async def _send_all(self, route: Route, parcels: Sequence[Parcel | None], until: float) -> list[Outcome | None]:
         """How each fared; None for those that were not tried, since nobody answers there or the time is up."""
         outcomes: list[Outcome | None] = [None] * len(parcels)
         waiting = iter(enumerate(parcels))
@@ -248,6 +244,9 @@ class Sender:
         async def one_after_the_other() -> None:
             nonlocal down
             for i, parcel in waiting:
+                if parcel is None:
+                    outcomes[i] = UNWRITABLE
+                    continue
                 async with self._slots[route.host]:
                     if down or self._closing or time.monotonic() > until:
                         return
@@ -294,6 +293,18 @@ class Sender:
                 if last:
                     raise
                 await asyncio.sleep(SETTLE_AGAIN)
+
+
+def _parcel(
+    row: NoticeRow, listed: tuple[Sequence[NoticeRow], int] | None, writer: Writer, language: str
+) -> Parcel | None:
+    """A notice in words; None where that cannot be done, which must not hold up the others."""
+    try:
+        told = writer.one(row) if listed is None else writer.several(*listed, urgent=row.urgent)
+        return Parcel(row.id, told, facts(row, told, language=language, link=writer.link(row)))
+    except Exception as error:
+        log.error("notice.unwritable", service="sla", notice_id=row.id, error=type(error).__name__)
+        return None
 
 
 def _change(row: NoticeRow, outcome: Outcome | None, resting: datetime, now: datetime) -> dict[str, Any]:

@@ -25,6 +25,7 @@ ROUTES = [
     ("GET", "/v1/packs"),
     ("GET", "/v1/calendars"),
     ("GET", "/v1/posts"),
+    ("GET", "/v1/posts/reached?role=supervisor"),
     ("GET", "/v1/notices"),
     ("GET", "/v1/departments/cards/deadlines.ics"),
 ]
@@ -33,13 +34,15 @@ BODY = {"received_at": "2026-03-01T10:00:00+08:00"}
 
 
 async def call(web: Any, method: str, path: str, who: str | None) -> Any:
-    return await (web.get(path, who=who) if method == "GET" else web.post(path, BODY, who=who))
+    return await web.http.request(method, path, headers=web._headers(who), json=BODY if method == "POST" else None)
 
 
 def test_every_route_is_tried() -> None:
     tried = {(m, p.replace(CLOCK, "/v1/clocks/{complaint_id}").replace("/cards/", "/{department}/")) for m, p in ROUTES}
-    tried |= {(m, p) for m, p, *_ in WRITES}
-    assert tried == {(m, r.path) for router in ROUTERS for r in router.routes for m in r.methods}  # type: ignore[attr-defined]
+    tried = {(m, p.partition("?")[0]) for m, p in tried} | {(m, p) for m, p, *_ in WRITES}
+    there = {(m, r.path) for router in ROUTERS for r in router.routes for m in r.methods}  # type: ignore[attr-defined]
+    elsewhere = ("/v1/posts/{", "/v1/notices/{", "/v1/subscriptions")  # in test_notices_api
+    assert tried == {(m, path) for m, path in there if not path.startswith(elsewhere)}
 
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
@@ -285,11 +288,6 @@ WRITES: list[tuple[str, str, tuple[str, ...], Any]] = [
     ("POST", f"{ONE}/record", WORKERS, {"step": "final"}),
     ("POST", f"{ONE}/acknowledge-escalation", LEADERS, {"step": "final"}),
     ("POST", f"{ONE}/hand-back-escalation", LEADERS, {"step": "final", "reason": "x"}),
-    ("GET", "/v1/posts/{post_id}", READERS, None),
-    ("PUT", "/v1/posts/{post_id}", ("supervisor", "admin"), {"role": "supervisor"}),
-    ("DELETE", "/v1/posts/{post_id}", ("supervisor", "admin"), None),
-    ("GET", "/v1/notices/{notice_id}/attempts", READERS, None),
-    ("POST", "/v1/notices/{notice_id}/retry", ("supervisor", "admin"), None),
     ("POST", "/v1/feeds", ("supervisor", "manager", "admin"), {"department": "cards"}),
     ("DELETE", "/v1/feeds/{feed_id}", ("supervisor", "manager", "admin"), None),
     ("GET", "/v1/feeds/{secret}.ics", (), None),
@@ -301,7 +299,7 @@ WRITES: list[tuple[str, str, tuple[str, ...], Any]] = [
 async def test_a_role_does_what_its_work_needs_and_nothing_else(
     web: Any, method: str, path: str, may: tuple[str, ...], body: Any
 ) -> None:
-    url = path.format(complaint_id="nobody", clock_id="none", post_id="p", notice_id="n", feed_id="f", secret="s")
+    url = path.format(complaint_id="nobody", clock_id="none", feed_id="f", secret="s")
     for who in (None, "agent", "system", *READERS):
         answer = await web.http.request(method, url, headers=web._headers(who), json=body)
         if who is None:

@@ -14,9 +14,11 @@ import orjson
 import pytest
 import standardwebhooks
 from sqlalchemy import event as sqlalchemy_event
+from sqlalchemy import text
 
 from services.sla.domain.notice import LEASE, RETRY, Filter
 from services.sla.domain.post import Absence, Post, Quiet
+from services.sla.gateways.words import Writer
 from services.sla.usecases import notices, subscriptions
 from services.sla.usecases.subscriptions import Wanted
 from shared.clock import utcnow
@@ -216,6 +218,26 @@ async def test_a_sink_that_never_answers_delays_nobody_else(desk: Desk) -> None:
     waiting = await desk.rows("SELECT attempts FROM notice WHERE state = 'waiting'")
     assert len(waiting) == 300
     assert sum(row["attempts"] for row in waiting) <= 4, "the rest need not try what does not answer"
+
+
+async def test_twenty_dead_sinks_delay_nobody_else(desk: Desk) -> None:
+    dead = [HttpSink(answers={"/dead": None}) for _ in range(20)]
+    for n, sink in enumerate(dead):
+        await sink.start()
+        asked = Wanted(sink.url("/dead"), f"dead {n}", None, "en", EVERYTHING)
+        async with desk.db.transaction() as tx:
+            subscriptions.create(tx, KEYS, asked, private=True, actor="test", now=desk.now)
+    await subscribe(desk, "/alive")
+    await desk.tell(*[await desk.notice(n, urgent=True) for n in range(20)])
+    sending = asyncio.create_task(desk.make_sender(desk.reach(timeout=5)).run_once())
+    began = clock.monotonic()
+    while len(desk.http.at("/alive")) < 20 or not desk.mail.mails:
+        await asyncio.sleep(0.02)
+        assert clock.monotonic() - began < 4, "before any of them has timed out"
+    await sending
+    assert await desk.rows("SELECT reason FROM notice WHERE reason = 'PoolTimeout'") == []
+    for sink in dead:
+        await sink.stop()
 
 
 async def test_while_it_waits_for_a_dead_sink_it_sends_what_falls_due_to_others(desk: Desk) -> None:
@@ -440,6 +462,32 @@ async def test_a_database_that_is_away_for_a_moment_is_no_reason_to_send_again(
     await desk.sender.run_once()
     assert len(desk.http.got) == 1
     assert await desk.states() == {"sent": 1}
+
+
+async def test_a_notice_that_cannot_be_put_into_words_holds_nobody_up(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await subscribe(desk, "/hook")
+    await desk.tell(*[await desk.notice(n, reached=None) for n in range(5)])
+    one = Writer.one
+
+    def stumble(self: Writer, row: Any) -> Any:
+        if row.complaint_id == "c-2":
+            raise KeyError
+        return one(self, row)
+
+    monkeypatch.setattr(Writer, "one", stumble)
+    await desk.sender.run_once()
+    assert sorted(r.json["data"]["complaint_id"] for r in desk.http.got) == ["c-0", "c-1", "c-3", "c-4"]
+    assert await desk.states() == {"sent": 4, "waiting": 1}
+
+
+async def test_a_language_or_zone_that_is_no_more_keeps_nobody_from_being_told(desk: Desk) -> None:
+    await desk.tell(await desk.notice())
+    async with desk.db.transaction() as tx:
+        await tx.execute(text("UPDATE post SET language = 'fr', zone = 'Mars/Base'"))
+    await desk.pass_time(WINDOW)
+    assert "Reminder" in desk.mail.mails[0]["Subject"]
 
 
 async def test_nothing_goes_out_of_what_was_rolled_back(desk: Desk) -> None:
