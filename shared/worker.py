@@ -19,6 +19,7 @@ from shared.db import Database
 from shared.events import TOPICS, ComplaintErased
 from shared.inbox import Consumer, Handle
 from shared.relay import Relay
+from shared.serve import settle_memory
 
 log = structlog.get_logger()
 
@@ -123,6 +124,7 @@ def _brief(state: dict[str, Any]) -> dict[str, Any]:
 async def run_until_cancelled(workers: Sequence[Worker], bus: Bus) -> None:
     """Start the bus, run `workers`, stop the bus."""
     await bus.start()
+    settle_memory()
     try:
         async with asyncio.TaskGroup() as group:
             for worker in workers:

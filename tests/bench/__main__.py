@@ -1,7 +1,13 @@
-"""What `make bench` runs."""
+"""What `make bench` runs: everything, or with a name the one part (`intake`, `sla`)."""
 
 import sys
 
-from tests.bench.intake import main
+from tests.bench import intake, sla
 
-sys.exit(main())
+_PARTS = {"intake": intake.main, "sla": sla.main}
+_asked = sys.argv[1:]
+if _asked[:1] and _asked[0] in _PARTS:
+    sys.exit(_PARTS[_asked[0]](_asked[1:]))
+if _asked:
+    sys.exit(intake.main())
+sys.exit(max(main([]) for main in _PARTS.values()))

@@ -11,7 +11,7 @@ meanwhile stays on record beside a step that turns out to have been taken in tim
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -91,6 +91,8 @@ class Step:
     @property
     def warn_ats(self) -> tuple[datetime, ...]:
         """When warnings are planned, in order."""
+        if not self.warnings:
+            return ()
         found = (warn_at(rule, self.line.since, self.due_at) for rule in self.warnings)
         return tuple(sorted(at for at in found if at is not None))
 
@@ -104,6 +106,14 @@ class Step:
     def planned(self, *, standing: bool) -> "Step":
         """The step with `next_at` as its state asks; `standing`: its clock is paused."""
         return replace(self, next_at=None if standing else self._next())
+
+    def moved(self, **change: Any) -> "Step":
+        """The step after something was done about it, with what follows. One new value, since engines make
+        thousands."""
+        whole = {**{name: getattr(self, name) for name in _STEP_FIELDS}, **change}
+        moved = Step(**whole)
+        object.__setattr__(moved, "next_at", moved._next())  # nobody has seen it yet
+        return moved
 
     def _next(self) -> datetime | None:
         if not self.open:
@@ -127,6 +137,9 @@ class Step:
             return self
         late = moment - self.rung_at(self.rung)
         return replace(self, held=self.held + max(0, math.ceil(late.total_seconds())))
+
+
+_STEP_FIELDS = tuple(f.name for f in fields(Step))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.sla.domain.firing import Due
 from services.sla.store.base import CLOCK, COMPLAINT, STEP
-from services.sla.store.mapping import step_of
+from services.sla.store.mapping import NEEDED, fired_step
 
 
 async def next_due(session: AsyncSession, now: datetime) -> datetime | None:
@@ -17,11 +17,24 @@ async def next_due(session: AsyncSession, now: datetime) -> datetime | None:
     return found
 
 
+_STEP = [STEP.c[name] for name in NEEDED]
+_ABOUT = (
+    STEP.c.complaint_id,
+    STEP.c.clock_id,
+    CLOCK.c.kind,
+    CLOCK.c.is_primary,
+    COMPLAINT.c.department,
+    COMPLAINT.c.branch,
+    COMPLAINT.c.assignee,
+    COMPLAINT.c.reference,
+)
+
+
 async def claim_due(tx: AsyncSession, now: datetime, limit: int) -> list[Due]:
-    """The `limit` longest overdue steps that no other transaction holds, locked for this one, the oldest first."""
-    about = (COMPLAINT.c.department, COMPLAINT.c.branch, COMPLAINT.c.assignee, COMPLAINT.c.reference)
+    """The `limit` longest overdue steps that no other transaction holds, locked for this one, the oldest first. Of the
+    rule, the steps have only what firing asks for."""
     query = (
-        select(STEP, CLOCK.c.kind, CLOCK.c.is_primary, *about)
+        select(*_ABOUT, *_STEP)
         .join(CLOCK, CLOCK.c.clock_id == STEP.c.clock_id)
         .join(COMPLAINT, COMPLAINT.c.complaint_id == STEP.c.complaint_id)
         .where(STEP.c.next_at <= now)
@@ -29,17 +42,11 @@ async def claim_due(tx: AsyncSession, now: datetime, limit: int) -> list[Due]:
         .limit(limit)
         .with_for_update(of=STEP, skip_locked=True)
     )
-    return [
-        Due(
-            complaint_id=row["complaint_id"],
-            clock_id=row["clock_id"],
-            kind=row["kind"],
-            primary=row["is_primary"],
-            step=step_of(row),
-            department=row["department"],
-            branch=row["branch"],
-            assignee=row["assignee"],
-            reference=row["reference"],
-        )
-        for row in (await tx.execute(query)).mappings()
-    ]
+    connection = await tx.connection()
+    found = []
+    for id, clock_id, kind, primary, department, branch, assignee, reference, *values in await connection.execute(
+        query
+    ):
+        step = fired_step(values)
+        found.append(Due(id, clock_id, kind, primary, step, department, branch, assignee, reference))
+    return found

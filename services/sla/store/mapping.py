@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -107,6 +107,19 @@ def step_of(row: Row) -> Step:
     )
 
 
+NEEDED = ("name", "length", "unit", "count_from", "since", "due_at", "watching", "act_by", *_PLAIN)
+"""The columns that `fired_step` takes, in this order."""
+_UNASKED = Authority("", "", False, date.min)
+
+
+def fired_step(values: Sequence[Any]) -> Step:
+    """A step that is not met, as far as firing asks for it, from the columns NEEDED."""
+    name, length, unit, count_from, since, due_at, watching, act_by, *plain = values
+    warnings, ladder, breach = _watched(watching)
+    line = Line(Limit(length, unit, count_from), since, due_at)
+    return Step(name, line, _UNASKED, warnings, ladder, breach, *plain, act_by=act_by)
+
+
 def step_values(step: Step) -> dict[str, Any]:
     """Every column but the ids of clock and complaint."""
     line, authority = step.line, step.authority
@@ -186,7 +199,7 @@ def _watching(warnings: tuple[WarnRule, ...], ladder: Ladder | None, breach: boo
             "repeat": ladder.repeat.total_seconds() if ladder.repeat else None,
             "patience": ladder.patience.total_seconds(),
         }
-    warn = [[w.share, w.lead.total_seconds() if w.lead else None] for w in warnings]
+    warn = [[w.share, w.lead.total_seconds() if w.lead is not None else None] for w in warnings]
     return orjson.dumps({"warn": warn, "ladder": found, "breach": breach}).decode()
 
 

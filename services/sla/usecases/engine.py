@@ -2,7 +2,6 @@
 
 import heapq
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 
 import structlog
@@ -11,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.sla import store
 from services.sla.domain.clock import SYSTEM, Step
-from services.sla.domain.firing import Due, fire
+from services.sla.domain.firing import Due, Reach, fire
 from services.sla.domain.notice import Kind, NewNotice, Setup
 from services.sla.domain.post import Reached, resolve, resolve_officer
 from services.sla.usecases import notices, posts
@@ -63,43 +62,43 @@ async def fire_batch(tx: AsyncSession, *, now: datetime, limit: int, setup: Setu
         return 0, []
     last = claimed[-1].step.next_at
     horizon = last if last is not None and len(claimed) == limit else now
-    fired, told = _fire_all(claimed, horizon, now)
     directory = await posts.directory(tx, setup)
-    published: list[Event] = []
+
+    def reach(due: Due, role: str) -> Reached:
+        place = (due.department, due.branch, now)
+        if role == "officer":
+            return resolve_officer(directory, due.assignee, *place)
+        return resolve(directory, role, *place, assignee=due.assignee)
+
+    fired, told = _fire_all(claimed, reach, horizon, now)
     notified: list[NewNotice] = []
-    for due, event in told:
-        reached = None
-        if isinstance(event, ComplaintEscalated):
-            place = (due.department, due.branch, now)
-            reached = resolve(directory, event.role, *place, assignee=due.assignee)
-            event = event.model_copy(update={"person": reached.person, "via": reached.via})
-        elif isinstance(event, DeadlineWarned):
-            reached = resolve_officer(directory, due.assignee, due.department, due.branch, now)
+    for due, event, reached in told:
         outbox.add(tx, event, now=now)
-        published.append(event)
         _enter(tx, event, now)
         if (one := _notice(due, event, reached, now)) is not None:
             notified.append(one)
     await store.save_fired(tx, fired)
     await notices.add(tx, notified, setup, directory=directory)
-    return len(claimed), published
+    return len(claimed), [event for _, event, _ in told]
 
 
 def _fire_all(
-    claimed: Sequence[Due], horizon: datetime, now: datetime
-) -> tuple[list[tuple[str, Step]], list[tuple[Due, Event]]]:
+    claimed: Sequence[Due], reach: Reach, horizon: datetime, now: datetime
+) -> tuple[list[tuple[str, Step]], list[tuple[Due, Event, Reached | None]]]:
     """Where the steps have come to, and what was done, in the order in which it fell due."""
-    steps = [due.step for due in claimed]
-    waiting = [(_when(step), due.complaint_id, i) for i, (due, step) in enumerate(zip(claimed, steps, strict=True))]
+    dues = list(claimed)
+    waiting = [(_when(due.step), due.complaint_id, i) for i, due in enumerate(dues)]
     heapq.heapify(waiting)
-    told: list[tuple[Due, Event]] = []
+    told: list[tuple[Due, Event, Reached | None]] = []
     while waiting and waiting[0][0] <= horizon:
         _, complaint_id, i = heapq.heappop(waiting)
-        steps[i], events = fire(replace(claimed[i], step=steps[i]), now=now)
-        told.extend((claimed[i], event) for event in events)
-        if steps[i].next_at is not None:
-            heapq.heappush(waiting, (_when(steps[i]), complaint_id, i))
-    return [(due.clock_id, step) for due, step in zip(claimed, steps, strict=True)], told
+        due = dues[i]
+        step, events = fire(due, reach=reach, now=now)
+        told.extend((due, event, reached) for event, reached in events)
+        dues[i] = due.with_step(step)
+        if step.next_at is not None and step.next_at <= horizon:
+            heapq.heappush(waiting, (step.next_at, complaint_id, i))
+    return [(due.clock_id, due.step) for due in dues], told
 
 
 def _when(step: Step) -> datetime:

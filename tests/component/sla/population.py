@@ -15,7 +15,7 @@ from services.sla.domain.clock import Clock, Step, Watch
 from services.sla.domain.counting import Limit
 from services.sla.domain.facts import Facts
 from services.sla.domain.ledger import Line
-from services.sla.domain.policy import Authority
+from services.sla.domain.policy import Authority, WarnRule
 from services.sla.packs import load
 from shared.db import Database
 
@@ -33,22 +33,23 @@ _TABLES = {
 }
 
 
-async def populate(db: Database, clocks: int, due: int, *, first: int = 0) -> None:
-    """Add `clocks` complaints from number `first` on, of which the first `due` have missed their deadline at DUE."""
+async def populate(db: Database, clocks: int, due: int, *, first: int = 0, warnings: tuple[WarnRule, ...] = ()) -> None:
+    """Add `clocks` complaints from number `first` on, of which the first `due` have missed their deadline at DUE, or
+    are to be warned of then where there are `warnings`."""
     for at, since, count in ((DUE, first, due), (DUE + LATER, first + due, clocks - due)):
         if count:
-            await _copies(db, _one(at), since, since + count - 1)
+            await _copies(db, _one(at, warnings), since, since + count - 1)
     if not db.is_sqlite:
         async with db.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
             await connection.execute(text("ANALYZE"))
 
 
-def _one(at: datetime) -> Watch:
+def _one(at: datetime, warnings: tuple[WarnRule, ...]) -> Watch:
     authority = Authority("source", "article", True, SINCE.date())
-    due_at = at - timedelta(milliseconds=1)
+    due_at = at + (timedelta(hours=1) if warnings else -timedelta(milliseconds=1))
     line = Line(Limit(60, "calendar_day", "next_day"), SINCE, due_at)
     ladder = load("hk-hkma").ladders["regulatory"]
-    step = Step("final", line, authority, (), ladder, True, next_at=at, act_by=due_at)
+    step = Step("final", line, authority, warnings, ladder, True, next_at=at, act_by=due_at)
     clock = Clock(
         id="model",
         pack="hk-hkma",

@@ -11,6 +11,7 @@ from services.sla.domain.clock import Clock, Step, Watch
 from services.sla.domain.firing import Due, fire
 from services.sla.domain.ledger import Entry
 from services.sla.domain.policy import Policies
+from services.sla.domain.post import Reached
 from services.sla.domain.watching import Heard, hear, recalculate
 from shared.events import (
     ComplaintAcknowledged,
@@ -78,6 +79,10 @@ def linked(governs_from: datetime) -> ComplaintLinked:
     return ComplaintLinked(complaint_id=ID, governs_from=governs_from, linked_at=governs_from, **base)
 
 
+def _nobody(_due: Due, _role: str) -> Reached:
+    return Reached("staff:1", "p", "holder", "supervisor")
+
+
 class Desk:
     def __init__(self, policies: Policies) -> None:
         self.policies = policies
@@ -107,10 +112,10 @@ class Desk:
         """Everything due at `now`, the earliest first."""
         while due := [(s.next_at, c, s) for c in self.watch.clocks for s in c.steps if s.next_at and s.next_at <= now]:
             _, clock, step = min(due, key=lambda found: found[0])
-            moved, events = fire(Due(ID, clock.id, clock.kind, clock.primary, step), now=now)
+            moved, told = fire(Due(ID, clock.id, clock.kind, clock.primary, step), reach=_nobody, now=now)
             steps = tuple(moved if s is step else s for s in clock.steps)
             self.watch = self.watch.with_clock(replace(clock, steps=steps))
-            self.published += events
+            self.published += [event for event, _ in told]
         return self
 
     def clock(self, pack: str | None = None) -> Clock:
