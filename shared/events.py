@@ -494,6 +494,7 @@ class ClockExtended(ClockEvent):
     article: str | None = None
     approved_by: str
     notice_required: bool = True
+    rights: dict[str, str] | None = Field(None, description="Where the complainant may turn, by language")
     extended_at: AwareDatetime
 
 

@@ -7,10 +7,8 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from services.routing import api, classifier, store
-from services.routing.letters import load as load_letters
 from services.routing.settings import RoutingSettings
 from services.routing.taxonomies import load as load_taxonomies
-from services.routing.usecases.letters import Desk
 from services.routing.usecases.models import Follower
 from shared import logs
 from shared.clock import Clock, utcnow
@@ -42,7 +40,7 @@ def create_app(settings: RoutingSettings, db: Database, *, clock: Clock = utcnow
     )
     app.state.current = current
     app.state.taxonomies = load_taxonomies(settings.routing_registers)
-    app.state.letters = Desk(load_letters(), settings.bank_name, settings.zone, settings.routing_jurisdiction)
+    app.state.letters = settings.letter_desk
     return app
 
 

@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.routing import store
-from services.routing.classifier import Current
+from services.routing.classifier import Current, Rulebook
 from services.routing.store import ComplaintCase
-from services.routing.usecases import incidents, opening
+from services.routing.usecases import incidents, letters, opening
+from services.routing.usecases.letters import Desk
 from shared import trace
 from shared.clock import Clock
 from shared.cloudevents import Envelope
 from shared.events import (
+    ClockExtended,
     ComplaintAmended,
     ComplaintDisputed,
     ComplaintErased,
@@ -28,15 +30,23 @@ from shared.inbox import Handle
 
 # Classifying takes the processor, not the disk: after so many events others in this process get their turn.
 _BREATH = 25
-_FOLLOWING = (ComplaintAmended, ComplaintWithdrawn, ComplaintDisputed, ComplaintMessageAdded, ComplaintNotified)
+_FOLLOWING = (
+    ComplaintAmended,
+    ComplaintWithdrawn,
+    ComplaintDisputed,
+    ComplaintMessageAdded,
+    ComplaintNotified,
+    ClockExtended,
+)
 HANDLED = frozenset(
     e.type for e in (ComplaintReceived, ComplaintErased, ComplaintEscalated, SurgeDetected, *_FOLLOWING)
 )
 
 
-def handler(current: Current, clock: Clock) -> Handle:
-    """The function that applies events. An escalation may come before the complaint that it speaks of: it then waits
-    in `early_escalation`, or in memory where both are in one batch."""
+def handler(current: Current, clock: Clock, desk: Desk) -> Handle:
+    """The function that applies events; letters that follow from them are written as `desk` has them. An escalation may
+    come before the complaint that it speaks of: it then waits in `early_escalation`, or in memory where both are in one
+    batch."""
 
     async def handle(tx: AsyncSession, events: Sequence[Envelope]) -> None:
         rulebook = current.book
@@ -72,7 +82,7 @@ def handler(current: Current, clock: Clock) -> Handle:
                         if id in opened:
                             cases[id] = await _inserted(tx, id, opened)
                         if id in cases:
-                            await _follow(tx, cases[id], event, clock)
+                            await _follow(tx, cases[id], event, clock, desk, rulebook)
         for id, waited in early.items():
             if id in opened:
                 opened[id] |= opening.escalation(tx, id, waited.level, waited.role, now=clock())
@@ -98,7 +108,9 @@ async def _inserted(tx: AsyncSession, id: str, opened: dict[str, store.Row]) -> 
     return (await store.cases(tx, [id], locked=True))[id]
 
 
-async def _follow(tx: AsyncSession, case: ComplaintCase, event: Envelope, clock: Clock) -> None:
+async def _follow(
+    tx: AsyncSession, case: ComplaintCase, event: Envelope, clock: Clock, desk: Desk, rulebook: Rulebook
+) -> None:
     match event.data:
         case ComplaintAmended() as amended:
             opening.amended(tx, case, amended, now=clock())
@@ -108,5 +120,7 @@ async def _follow(tx: AsyncSession, case: ComplaintCase, event: Envelope, clock:
             opening.disputed(tx, case, disputed, now=clock())
         case ComplaintMessageAdded(direction="in"):
             opening.answered(tx, case, now=clock())
+        case ClockExtended(notice_required=True) as extended:
+            await letters.extended(tx, case, extended, desk, rulebook=rulebook, now=clock())
         case ComplaintNotified(kind="letter") as notified:
             await opening.delivered(tx, case, notified, now=clock())

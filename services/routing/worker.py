@@ -14,7 +14,7 @@ def create_worker(settings: RoutingSettings, db: Database, bus: Bus, *, clock: C
     """Opens a case for each complaint; relays routing's events. Raises BadRegister."""
     current = classifier.Current(settings.routing_registers, classifier.shipped())
     follower = Follower(db, current, classifier.shipped())
-    handle = consumers.handler(current, clock)
+    handle = consumers.handler(current, clock, settings.letter_desk)
 
     async def catch_up() -> None:
         async with db.transaction() as tx:

@@ -45,7 +45,7 @@ async def _received(url: str) -> None:
         jurisdiction="hk",
     )
     event = Envelope(uuid7(), complaint.source, complaint.type, ID, NOW, complaint)
-    handle = consumers.handler(Current(OWN, shipped()), lambda: NOW)
+    handle = consumers.handler(Current(OWN, shipped()), lambda: NOW, RoutingSettings().letter_desk)
     consumer = Consumer(db, handle, consumers.HANDLED, lambda: NOW)
     await consumer.process([Message(TOPICS["intake"], ID, encode(event).encode())])
     await db.close()

@@ -18,8 +18,8 @@ from services.routing.usecases import steps
 from services.routing.usecases.history import remember
 from shared import audit, outbox
 from shared.clock import rfc3339
-from shared.errors import NotFound, PreconditionFailed
-from shared.events import ComplaintLetterIssued
+from shared.errors import Conflict, NotFound, PreconditionFailed, Refused
+from shared.events import ClockExtended, ComplaintLetterIssued
 from shared.ids import uuid7
 from shared.letters import render
 from shared.redaction import redact
@@ -135,6 +135,27 @@ async def issue(
     audit.add(tx, actor.id, "case.letter_issued", complaint_id, now=now, detail=detail)
     remember(tx, complaint_id, "letter", actor.id, now=now, detail=detail)
     return one
+
+
+async def extended(
+    tx: AsyncSession, row: ComplaintCase, event: ClockExtended, desk: Desk, *, rulebook: Rulebook, now: datetime
+) -> None:
+    """The holding letter that an extension of a deadline asks for: why, until when, and where the complainant may turn.
+    Where the case permits no holding response any more, its history says that no letter went out, and why."""
+    language = _language(row)
+    right = (event.rights or {}).get(language)
+    draft = Draft(
+        kind="holding",
+        language=language,
+        explanation="\n\n".join(part for part in (event.reason, right) if part),
+        reply_by=event.due_at.astimezone(desk.zone).date(),
+    )
+    actor = Actor(event.approved_by, supervisor=True, manager=True)
+    try:
+        await issue(tx, row.complaint_id, draft, desk, actor=actor, rulebook=rulebook, version=None, now=now)
+    except (Refused, Conflict) as error:
+        detail = {"cause": "extension", "code": error.code}
+        remember(tx, row.complaint_id, "letter_not_issued", event.approved_by, now=now, detail=detail)
 
 
 async def pdf(row: store.work.Letter, reference: str, desk: Desk) -> bytes:

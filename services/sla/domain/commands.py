@@ -165,6 +165,7 @@ def extend(
             article=stage.article,
             approved_by=actor,
             notice_required=stage.notice_required,
+            rights=dict(pack.on_miss.texts) if pack.on_miss else None,
             extended_at=now,
         )
     )

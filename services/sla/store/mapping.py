@@ -117,7 +117,7 @@ def fired_step(values: Sequence[Any]) -> Step:
     name, length, unit, count_from, since, due_at, watching, act_by, *plain = values
     warnings, ladder, breach = _watched(watching)
     line = Line(Limit(length, unit, count_from), since, due_at)
-    return Step(name, line, _UNASKED, warnings, ladder, breach, *plain, act_by=act_by)
+    return Step(name, line, _UNASKED, warnings, ladder, breach, act_by=act_by, **dict(zip(_PLAIN, plain, strict=True)))
 
 
 def step_values(step: Step) -> dict[str, Any]:

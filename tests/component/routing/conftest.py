@@ -157,6 +157,9 @@ async def routing(migrated: Callable[[str], str], tmp_path: Path) -> AsyncIterat
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
         http = await stack.enter_async_context(httpx.AsyncClient(transport=transport, base_url="http://routing"))
         consumer = Consumer(
-            db, consumers.handler(Current(OWN, shipped()), lambda: now[0]), consumers.HANDLED, lambda: now[0]
+            db,
+            consumers.handler(Current(OWN, shipped()), lambda: now[0], RoutingSettings().letter_desk),
+            consumers.HANDLED,
+            lambda: now[0],
         )
         yield Routing(db, consumer, http, tokens, now)

@@ -1,10 +1,11 @@
 """Letters of a case over the API: looked at, refused with what they lack, issued with their step, delivered."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from shared.events import ComplaintErased, ComplaintNotified
+from shared.events import ClockExtended, ComplaintErased, ComplaintNotified
 
 FAIR = {"outcome": "upheld", "root_cause": "product_design", "redress": {"value": "120.50", "currency": "HKD"}}
 FINAL = {"kind": "final", "explanation": "The fee was charged twice. We have paid one back."}
@@ -113,3 +114,35 @@ async def test_only_the_assignee_issues_and_the_words_go_with_the_complaint(desk
     await desk.hear(ComplaintErased(complaint_id=id_of(1), ground="request", erased_at=desk.now[0]))
     (one,) = (await desk.get(at(id_of(1)))).json()
     assert (one["subject"], one["body"]) == ("", "")
+
+
+EXTENDED: dict[str, Any] = {
+    "clock_id": "k",
+    "step": "final",
+    "was_due_at": datetime(2026, 12, 20, 15, 59, 59, tzinfo=UTC),
+    "due_at": datetime(2027, 1, 20, 15, 59, 59, tzinfo=UTC),
+    "reason": "An expert looks at the signature.",
+    "approved_by": "key:supervisor",
+    "rights": {"en": "You may ask for a review.", "zh-Hant": "您可申請核查。", "zh-Hans": "您可以申请核查。"},
+    "extended_at": datetime(2026, 12, 1, tzinfo=UTC),
+}
+
+
+async def test_an_extended_deadline_is_told_by_letter_with_reason_date_and_right(desk: Any, id_of: Any) -> None:
+    id = id_of(1)
+    await desk.hear(ClockExtended(complaint_id=id, **EXTENDED))
+    (letter,) = (await desk.get(at(id))).json()
+    assert letter["kind"] == "holding"
+    assert letter["issued_by"] == "key:supervisor"
+    assert "An expert looks at the signature." in letter["body"]
+    assert EXTENDED["rights"][letter["language"]] in letter["body"]
+    assert "2027" in letter["body"]
+    published = [name for name, _ in await desk.published()]
+    assert published.count("letter_issued") == 1
+    assert published.count("responded") == 1, "a letter that holds is the interim reply too"
+
+
+async def test_an_extension_that_asks_for_no_letter_or_comes_too_late_for_one_sends_none(desk: Any, id_of: Any) -> None:
+    id = id_of(1)
+    await desk.hear(ClockExtended(complaint_id=id, **EXTENDED | {"notice_required": False}))
+    assert (await desk.get(at(id))).json() == []
