@@ -100,8 +100,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterat
 
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    """One PostgreSQL server for the whole run. Whoever stops it starts it again."""
-    server = Postgres(tmp_path_factory.mktemp("postgres"))
+    """One PostgreSQL server for the whole run. Whoever stops it starts it again.
+
+    It holds hundreds of databases by then: with every file flushed it would take up to a minute to come back.
+    """
+    server = Postgres(tmp_path_factory.mktemp("postgres"), flushes=False)
     try:
         server.start()
         yield server
