@@ -4,9 +4,14 @@ A test that needs PostgreSQL, Kafka or Chromium is marked `postgres`, `kafka` or
 that name marks it too). Where a component cannot be had its tests are skipped and the last lines of the run say so;
 `REQUIRE=postgres,kafka,chromium` makes a missing one a failure instead. Nothing is installed here: see
 `python -m deploy.infra.install`.
+
+`make test` runs two worker processes side by side. A file's tests stay together, and so do all that need Kafka: there
+is one broker or cluster at a time. Each worker has a PostgreSQL of its own. A test that takes the time is marked
+`alone`: nothing else runs beside it.
 """
 
 import asyncio
+import fcntl
 import importlib
 import itertools
 import os
@@ -15,6 +20,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -23,13 +29,13 @@ import asyncpg
 import hypothesis
 import pytest
 
-from deploy.infra import install
+from deploy.infra import install, ports
 from deploy.infra.kafka import Kafka
 from deploy.infra.postgres import Postgres
 from shared.migrations import migrate
 
 COMPONENTS = ("postgres", "kafka", "chromium")
-_left_out: Counter[str] = Counter()
+_LEFT_OUT = "left out"  # the name under which a skipped test tells its reporter which component it lacked
 _numbers = itertools.count(1)
 
 # A time limit for each example says more about the other core than about the code.
@@ -57,6 +63,9 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in [n for n in os.environ if n.startswith("REDRESS_")]:
         del os.environ[name]
     os.environ["REDRESS_KAFKA_LIBS"] = libs
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    if worker:
+        ports.take_share(int(worker.removeprefix("gw")), int(os.environ["PYTEST_XDIST_WORKER_COUNT"]))
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -73,26 +82,51 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for component in COMPONENTS:
             if component in getattr(item, "fixturenames", ()):
                 item.add_marker(component)
+        together = "kafka" if item.get_closest_marker("kafka") else item.nodeid.partition("::")[0]
+        item.add_marker(pytest.mark.xdist_group(together))
+    items.sort(key=lambda item: item.get_closest_marker("kafka") is None)  # the longest group first, or we wait for it
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # around everything, so that waiting does not count against a time limit
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return (yield)
+    with _turn(item.config, alone=item.get_closest_marker("alone") is not None):
+        return (yield)
+
+
+@contextmanager
+def _turn(config: pytest.Config, *, alone: bool) -> Iterator[None]:
+    """Wait until no worker is at a test that is `alone`; if this one is, until none is at any. Whoever wants to be
+    alone keeps the door meanwhile, so that the others cannot go on for ever one after the other."""
+    shared_by_all = config._tmp_path_factory.getbasetemp().parent  # type: ignore[attr-defined]
+    with (shared_by_all / "door").open("w") as door, (shared_by_all / "room").open("w") as room:
+        fcntl.flock(door, fcntl.LOCK_EX)
+        fcntl.flock(room, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        fcntl.flock(door, fcntl.LOCK_UN)
+        yield
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for component in COMPONENTS:
         if item.get_closest_marker(component) and (reason := missing(component)):
-            _left_out[component] += 1
+            item.user_properties.append((_LEFT_OUT, component))
             pytest.skip(f"{component}: {reason}")
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterator[None]:
     yield  # everything else first: this must be the last thing that anybody reads
-    if not _left_out:
+    skipped = terminalreporter.stats.get("skipped", [])
+    left_out = Counter(value for report in skipped for name, value in report.user_properties if name == _LEFT_OUT)
+    if not left_out:
         return
     red = {"red": True, "bold": True}
     terminalreporter.write_sep("!", "LEFT OUT, NOT TESTED", **red)
-    for component, count in _left_out.items():
+    for component, count in left_out.items():
         terminalreporter.write_line(f"{component}: {count} tests skipped ({missing(component)})", **red)
-    terminalreporter.write_sep("!", f"{sum(_left_out.values())} tests did not run", **red)
+    terminalreporter.write_sep("!", f"{left_out.total()} tests did not run", **red)
 
 
 # --- the real components, started once and only when somebody asks ---
@@ -100,8 +134,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterat
 
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    """One PostgreSQL server for the whole run. Whoever stops it starts it again."""
-    server = Postgres(tmp_path_factory.mktemp("postgres"))
+    """One PostgreSQL server for the whole run. Whoever stops it starts it again.
+
+    Some tests kill it: with every file of its databases flushed it would take up to a minute to come back.
+    """
+    server = Postgres(tmp_path_factory.mktemp("postgres"), flushes=False)
     try:
         server.start()
         yield server
@@ -144,18 +181,26 @@ def outside_the_loop(call: Callable[[], Any]) -> Any:
         return pool.submit(call).result()
 
 
-def create_database(server: Postgres, name: str, template: str = "template0") -> str:
-    """A new database on `server`, a copy of `template`; returns its address."""
-
-    async def create() -> None:
+def _run_on(server: Postgres, statement: str) -> None:
+    async def run() -> None:
         connection = await asyncpg.connect(server.url("postgres", "postgresql"))
         try:
-            await connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+            await connection.execute(statement)
         finally:
             await connection.close()
 
-    outside_the_loop(lambda: asyncio.run(create()))
+    outside_the_loop(lambda: asyncio.run(run()))
+
+
+def create_database(server: Postgres, name: str, template: str = "template0") -> str:
+    """A new database on `server`, a copy of `template`; returns its address."""
+    _run_on(server, f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
     return server.url(name)
+
+
+def drop_database(server: Postgres, url: str) -> None:
+    """What `create_database` made at `url` goes: kept, a whole run's databases would fill some ten gigabytes."""
+    _run_on(server, f'DROP DATABASE "{url.rpartition("/")[2]}" WITH (FORCE)')
 
 
 def migrate_service(service: str, url: str) -> None:
@@ -202,25 +247,33 @@ def backend(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def database_url(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def database_url(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The address of a new, empty database on the `backend`."""
     if backend == "sqlite":
-        return f"sqlite+aiosqlite:///{tmp_path / 'test.db'}"
-    return create_database(request.getfixturevalue("postgres"), f"empty_{next(_numbers)}")
+        yield f"sqlite+aiosqlite:///{tmp_path / 'test.db'}"
+        return
+    server = request.getfixturevalue("postgres")
+    url = create_database(server, f"empty_{next(_numbers)}")
+    yield url
+    drop_database(server, url)
 
 
 @pytest.fixture
 def migrated(
     backend: str, request: pytest.FixtureRequest, tmp_path: Path, templates: Templates
-) -> Callable[[str], str]:
+) -> Iterator[Callable[[str], str]]:
     """`migrated("intake")`: the address of a new database on the `backend` with that service's tables."""
+    made: list[str] = []
 
     def make(service: str) -> str:
         if backend == "sqlite":
             return templates.sqlite(service, tmp_path / f"{service}-{next(_numbers)}.db")
-        return templates.postgres(service, request.getfixturevalue("postgres"))
+        made.append(templates.postgres(service, request.getfixturevalue("postgres")))
+        return made[-1]
 
-    return make
+    yield make
+    for url in made:
+        drop_database(request.getfixturevalue("postgres"), url)
 
 
 # --- waiting ---
