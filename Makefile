@@ -4,7 +4,7 @@ BIN := .venv/bin
 WORKERS ?= 2
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help up up-cluster demo test chaos bench check client lock setup setup-dev components
+.PHONY: help up up-cluster demo test chaos scale bench check client lock setup setup-dev components
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -24,6 +24,9 @@ test: setup-dev components ## Run the tests, with real PostgreSQL, Kafka and Chr
 
 chaos: setup-dev components ## The long form of the crash tests: 5,000 complaints, 20 kills, both ways to run
 	@REDRESS_CHAOS=long $(BIN)/python -m pytest -q tests/chaos $(ARGS)
+
+scale: setup-dev components ## The long form of the deadline engine's tests: 1,000,000 open clocks, engines killed
+	@REDRESS_SLA_SCALE=long $(BIN)/python -m pytest -q tests/component/sla/test_scale.py $(ARGS)
 
 bench: setup-dev components ## Measure, and print the ratios
 	@$(BIN)/python -m tests.bench $(ARGS)

@@ -1,8 +1,11 @@
 """SLA: by when each complaint must be acknowledged, answered and settled, and what happens when it is late.
 
-Events in: of intake (received, linked) and of routing (routed, assigned, acknowledged, responded, resolved, closed), in
-any order between the two.
-Events out: `clock.started`, `clock.moved`, `clock.met`, `deadline.warned`, `deadline.missed`, `complaint.escalated`.
-Tables owned: `clock` (one a complaint: what is known of it, and the pack that it runs under), `step` (its deadlines).
-The policy packs, in which the regulators' limits are written, are data: `packs/*.toml`.
+Events in: of intake (received, linked, message added) and of routing (classified, routed, transferred, assigned,
+acknowledged, information requested and received, responded, resolved, closed, reopened, review opened), in any order
+between the two.
+Events out: `clock.started`, `.moved`, `.paused`, `.resumed`, `.extended`, `.met`, `deadline.warned`, `.missed`,
+`complaint.escalated`, `escalation.answered`.
+Tables owned: `complaint` (what is known of it), `clock` (several a complaint), `step` (their deadlines), `entry` (their
+ledgers), `calendar_edition`, `handling`; `post`, `notice`, `notice_attempt`, `subscription`, `subscription_secret`, `feed`.
+The rules are data: `packs/*.toml`, `calendars/calendars.toml`.
 """
