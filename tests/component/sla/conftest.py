@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import orjson
 import pytest
+from fastapi import FastAPI
 from sqlalchemy import select, text
 
 from services.sla import consumers, packs, store
@@ -100,6 +101,7 @@ class Sla:
     db: Database
     now: list[datetime]
     consumer: Consumer
+    current: Current
 
     async def hear(self, *events: Event, correlation: str | None = None) -> None:
         """Deliver `events` as one batch through the inbox."""
@@ -154,6 +156,11 @@ def make() -> type[Make]:
 
 
 @pytest.fixture
+def id_of() -> Callable[[int], str]:
+    return complaint_id
+
+
+@pytest.fixture
 def wrap() -> Callable[..., Envelope]:
     """`wrap(event)`: the event in an envelope, to be delivered more than once."""
     return lambda event: envelope(event, at=RECEIVED)
@@ -193,7 +200,7 @@ async def start(migrated: Callable[[str], str], policies: Policies) -> AsyncIter
             db = Database("sla", url, store.tables)
             stack.push_async_callback(db.close)
             handle = consumers.handler(current, lambda: now[0], grace=GRACE)
-            return Sla(db, now, Consumer(db, handle, consumers.HANDLED, lambda: now[0]))
+            return Sla(db, now, Consumer(db, handle, consumers.HANDLED, lambda: now[0]), current)
 
         yield one
 
@@ -209,6 +216,7 @@ class Web:
 
     http: httpx.AsyncClient
     tokens: dict[str, str]
+    app: FastAPI
 
     async def get(self, path: str, *, who: str | None = "officer", **params: Any) -> httpx.Response:
         return await self.http.get(path, headers=self._headers(who), params=params)
@@ -230,4 +238,4 @@ async def web(sla: Sla, policies: Policies, tmp_path: Path) -> AsyncIterator[Web
     app.state.current = Current(policies)
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://sla") as http:
-        yield Web(http, tokens)
+        yield Web(http, tokens, app)
