@@ -1,10 +1,13 @@
 """Clocks: how they stand, what led there, what is at risk, and what people do to them."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
+from functools import partial
+from typing import Annotated, Any
 
 from fastapi import Depends, Path, Query, Response
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.sla.api import schemas as out
 from services.sla.api import shown
@@ -17,17 +20,20 @@ from services.sla.api.context import (
     Leader,
     PageSize,
     PlaceDep,
+    SetupDep,
     Worker,
     tag,
 )
 from services.sla.domain import commands
 from services.sla.domain.clock import StepState, Watch
+from services.sla.domain.notice import Setup
 from services.sla.store import OpenStep
 from services.sla.usecases import timekeeping, views
 from services.sla.usecases.current import Current
 from services.sla.usecases.views import ClockNotFound
 from shared.errors import PreconditionFailed
 from shared.events import StepName
+from shared.security.principal import Principal
 from shared.web.access import allow
 from shared.web.app import ClockDep, Reading, Tx
 from shared.web.problems import documented
@@ -113,22 +119,41 @@ async def escalations(
 _CHANGED = (ClockNotFound, PreconditionFailed, commands.StepSettled)
 
 
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What every command needs beside its body and its caller."""
+
+    tx: AsyncSession
+    place: timekeeping.Place
+    current: Current
+    setup: Setup
+    now: datetime
+    response: Response
+
+    async def act(self, command: timekeeping.Command, action: str, by: Principal, **detail: Any) -> out.ClockOut:
+        watch = await timekeeping.act(
+            self.tx, self.place, self.current, self.setup, command, action, by=by, now=self.now, **detail
+        )
+        return _told(watch, self.current, self.response, self.place.clock_id)
+
+
+def _desk(tx: Tx, place: PlaceDep, current: CurrentDep, setup: SetupDep, now: ClockDep, response: Response) -> Desk:
+    return Desk(tx, place, current, setup, now(), response)
+
+
+DeskDep = Annotated[Desk, Depends(_desk)]
+
+
 @acting.post("/pause", responses=documented(*_CHANGED, commands.RuleForbids, commands.AlreadyPaused))
-async def pause(
-    body: out.PauseIn, tx: Tx, place: PlaceDep, current: CurrentDep, by: Leader, now: ClockDep, response: Response
-) -> out.ClockOut:
+async def pause(body: out.PauseIn, desk: DeskDep, by: Leader) -> out.ClockOut:
     """Let a clock stand still, for a reason that its policy pack permits; refused with the rule where it does not."""
-    watch = await timekeeping.pause(tx, place, current, code=body.reason, at=body.at, by=by, now=now())
-    return _told(watch, current, response, place.clock_id)
+    return await desk.act(partial(commands.pause, code=body.reason, at=body.at), "clock.paused", by, reason=body.reason)
 
 
 @acting.post("/resume", responses=documented(*_CHANGED, commands.NotPaused))
-async def resume(
-    body: out.ResumeIn, tx: Tx, place: PlaceDep, current: CurrentDep, by: Leader, now: ClockDep, response: Response
-) -> out.ClockOut:
+async def resume(body: out.ResumeIn, desk: DeskDep, by: Leader) -> out.ClockOut:
     """Let a paused clock run again."""
-    watch = await timekeeping.resume(tx, place, current, at=body.at, by=by, now=now())
-    return _told(watch, current, response, place.clock_id)
+    return await desk.act(partial(commands.resume, at=body.at), "clock.resumed", by)
 
 
 _EXTENSION = (
@@ -141,56 +166,46 @@ _EXTENSION = (
 
 
 @acting.post("/extend", responses=documented(*_CHANGED, *_EXTENSION))
-async def extend(
-    body: out.ExtendIn, tx: Tx, place: PlaceDep, current: CurrentDep, by: Worker, now: ClockDep, response: Response
-) -> out.ClockOut:
+async def extend(body: out.ExtendIn, desk: DeskDep, by: Worker) -> out.ClockOut:
     """Give a step more time. It takes a reason, a role that may approve, and a day within the policy pack's maximum;
     the complainant gets a holding letter with the reason, the new date and where they may turn."""
-    watch = await timekeeping.extend(
-        tx, place, current, step=body.step, until=body.until, reason=body.reason, code=body.code, by=by, now=now()
+    command = partial(
+        commands.extend,
+        step=body.step,
+        until=body.until,
+        reason=body.reason,
+        code=body.code,
+        roles=frozenset(map(str, by.roles)),
     )
-    return _told(watch, current, response, place.clock_id)
+    return await desk.act(command, "clock.extended", by, step=body.step)
 
 
 @acting.post("/restart", responses=documented(*_CHANGED, commands.RuleForbids))
-async def restart(
-    body: out.RestartIn, tx: Tx, place: PlaceDep, current: CurrentDep, by: Leader, now: ClockDep, response: Response
-) -> out.ClockOut:
+async def restart(body: out.RestartIn, desk: DeskDep, by: Leader) -> out.ClockOut:
     """New facts have come: count what is not yet done from their receipt, where the policy pack says so."""
-    watch = await timekeeping.restart(tx, place, current, at=body.at, reason=body.reason, by=by, now=now())
-    return _told(watch, current, response, place.clock_id)
+    return await desk.act(partial(commands.restart, at=body.at, reason=body.reason), "clock.restarted", by)
 
 
 @acting.post("/record", responses=documented(*_CHANGED, commands.StepNotFound, commands.RuleForbids))
-async def record(
-    body: out.RecordIn, tx: Tx, place: PlaceDep, current: CurrentDep, by: Worker, now: ClockDep, response: Response
-) -> out.ClockOut:
+async def record(body: out.RecordIn, desk: DeskDep, by: Worker) -> out.ClockOut:
     """Record a step that no other service tells of: a first contact by telephone, provisional credit, internal
     review."""
-    watch = await timekeeping.record(tx, place, current, step=body.step, at=body.at, by=by, now=now())
-    return _told(watch, current, response, place.clock_id)
+    command = partial(commands.record, step=body.step, at=body.at)
+    return await desk.act(command, "clock.step_recorded", by, step=body.step)
 
 
 @acting.post("/acknowledge-escalation", responses=documented(*_CHANGED, commands.StepNotFound, commands.NotEscalated))
-async def acknowledge_escalation(
-    body: out.AnswerIn, tx: Tx, place: PlaceDep, current: CurrentDep, by: Leader, now: ClockDep, response: Response
-) -> out.ClockOut:
+async def acknowledge_escalation(body: out.AnswerIn, desk: DeskDep, by: Leader) -> out.ClockOut:
     """Take an escalation on: it climbs no further for as long as the ladder is patient."""
-    watch = await timekeeping.answer(
-        tx, place, current, step=body.step, hand_back=False, reason=body.reason, by=by, now=now()
-    )
-    return _told(watch, current, response, place.clock_id)
+    command = partial(commands.answer, step=body.step, hand_back=False, reason=body.reason)
+    return await desk.act(command, "escalation.acknowledged", by, step=body.step)
 
 
 @acting.post("/hand-back-escalation", responses=documented(*_CHANGED, commands.StepNotFound, commands.NotEscalated))
-async def hand_back_escalation(
-    body: out.AnswerIn, tx: Tx, place: PlaceDep, current: CurrentDep, by: Leader, now: ClockDep, response: Response
-) -> out.ClockOut:
+async def hand_back_escalation(body: out.AnswerIn, desk: DeskDep, by: Leader) -> out.ClockOut:
     """Hand an escalation back to the level below, with a reason; its time begins anew."""
-    watch = await timekeeping.answer(
-        tx, place, current, step=body.step, hand_back=True, reason=body.reason, by=by, now=now()
-    )
-    return _told(watch, current, response, place.clock_id)
+    command = partial(commands.answer, step=body.step, hand_back=True, reason=body.reason)
+    return await desk.act(command, "escalation.handed_back", by, step=body.step)
 
 
 def _told(watch: Watch, current: Current, response: Response, clock_id: str | None = None) -> out.ClockOut:

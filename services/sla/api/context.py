@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import Depends, Header, Path, Query, Request, Response
 
 from services.sla.api.schemas import CODE
+from services.sla.domain.notice import Setup
 from services.sla.usecases.current import Current
 from services.sla.usecases.timekeeping import Place
 from services.sla.usecases.views import CURSOR
@@ -30,6 +31,12 @@ async def _current(request: Request, now: ClockDep) -> Current:
     return found
 
 
+def _setup(request: Request) -> Setup:
+    found: Setup = request.app.state.notice_setup
+    return found
+
+
+SetupDep = Annotated[Setup, Depends(_setup)]
 CurrentDep = Annotated[Current, Depends(_current)]
 
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from fastapi import Depends, Header, Path, Query, Request, Response
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
-from services.sla.domain.notice import Setup
+from services.sla.api.context import SetupDep
 from services.sla.domain.post import Absence, Post, PostRole, Quiet, resolve
 from services.sla.store import posts as store
 from services.sla.usecases import posts as usecases
@@ -173,14 +173,6 @@ class ReachedOut(BaseModel):
     post_id: str
     via: Literal["holder", "deputy", "fallback"]
     role: str
-
-
-def _setup(request: Request) -> Setup:
-    found: Setup = request.app.state.notice_setup
-    return found
-
-
-SetupDep = Annotated[Setup, Depends(_setup)]
 
 
 @router.get("", response_model=PostPage, responses=documented())

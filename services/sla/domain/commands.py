@@ -68,7 +68,7 @@ class NotEscalated(Conflict):
 
 
 def pause(
-    watch: Watch, clock: Clock, policies: Policies, *, code: str, at: datetime, actor: str, now: datetime
+    watch: Watch, clock: Clock, policies: Policies, *, code: str, at: datetime | None = None, actor: str, now: datetime
 ) -> Heard:
     """Let a clock stand still, for a reason that its pack permits. Raises RuleForbids, AlreadyPaused, Invalid."""
     pack = _pack(clock, policies)
@@ -78,17 +78,19 @@ def pause(
         raise RuleForbids(f"Pack {pack.id} lets its clock stand still {known}.")
     if clock.standing:
         raise AlreadyPaused
-    _check_moment(clock, at, now)
+    at = _moment(clock, at, now)
     heard = Heard(watch)
     stand(heard, _running(clock), policies, since=at, reason=code, actor=actor, now=now)
     return heard
 
 
-def resume(watch: Watch, clock: Clock, policies: Policies, *, at: datetime, actor: str, now: datetime) -> Heard:
+def resume(
+    watch: Watch, clock: Clock, policies: Policies, *, at: datetime | None = None, actor: str, now: datetime
+) -> Heard:
     """Let a paused clock run again. Raises NotPaused, Invalid."""
     if not clock.standing:
         raise NotPaused
-    _check_moment(clock, at, now)
+    at = _moment(clock, at, now)
     if at < clock.pauses[-1].since:
         raise Invalid(errors=(FieldError("/at", "lies before the pause began", "before_pause"),))
     heard = Heard(watch)
@@ -173,7 +175,14 @@ def extend(
 
 
 def restart(
-    watch: Watch, clock: Clock, policies: Policies, *, at: datetime, reason: str, actor: str, now: datetime
+    watch: Watch,
+    clock: Clock,
+    policies: Policies,
+    *,
+    at: datetime | None = None,
+    reason: str,
+    actor: str,
+    now: datetime,
 ) -> Heard:
     """New facts have come: count the steps that are not taken from their receipt, where the pack says so. Raises
     RuleForbids, StepSettled, Invalid."""
@@ -182,7 +191,7 @@ def restart(
         raise RuleForbids(f"Pack {pack.id} knows no new beginning for new facts ({_cited(pack)}).")
     if not reason.strip():
         raise Invalid(errors=(FieldError("/reason", "is missing", "missing"),))
-    _check_moment(clock, at, now)
+    at = _moment(clock, at, now)
     names = [s.name for s in _running(clock).steps if s.open]
     if not names:
         raise StepSettled
@@ -205,14 +214,21 @@ def restart(
 
 
 def record(
-    watch: Watch, clock: Clock, policies: Policies, *, step: StepName, at: datetime, actor: str, now: datetime
+    watch: Watch,
+    clock: Clock,
+    policies: Policies,
+    *,
+    step: StepName,
+    at: datetime | None = None,
+    actor: str,
+    now: datetime,
 ) -> Heard:
     """Staff record a step that no other service tells of: provisional credit, a first contact by telephone, handing
     over to internal review. Raises StepNotFound, StepSettled, RuleForbids, Invalid."""
     _step(clock, step)
     if step not in ("first_contact", "provisional_credit", "internal_escalation"):
         raise RuleForbids(f"'{step}' is recorded with the case, not here.")
-    _check_moment(clock, at, now)
+    at = _moment(clock, at, now)
     heard = Heard(watch)
     met(heard, clock, step, policies, at=at, actor=actor, reason="recorded", now=now)
     return heard
@@ -221,10 +237,11 @@ def record(
 def answer(
     watch: Watch,
     clock: Clock,
+    _policies: Policies,
     *,
     step: StepName,
     hand_back: bool,
-    reason: str | None,
+    reason: str | None = None,
     actor: str,
     now: datetime,
 ) -> Heard:
@@ -289,11 +306,14 @@ def _stage(
     )
 
 
-def _check_moment(clock: Clock, at: datetime, now: datetime) -> None:
+def _moment(clock: Clock, at: datetime | None, now: datetime) -> datetime:
+    """When it was done; now where nobody says otherwise. Raises Invalid."""
+    at = at or now
     if at > now:
         raise Invalid(errors=(FieldError("/at", "lies in the future", "in_future"),))
     if at < clock.start:
         raise Invalid(errors=(FieldError("/at", "lies before the clock began", "before_start"),))
+    return at
 
 
 def _running(clock: Clock) -> Clock:

@@ -67,6 +67,8 @@ async def test_an_extension_is_refused_with_the_rule_or_told_with_reason_and_rig
     assert REASON in extended[0]["reason"]
     assert "9123" not in extended[0]["reason"]
     assert "核查" in extended[0]["rights"]["zh-Hant"]
+    log = (await web.get("/v1/notices", complaint_id=ID)).json()["items"]
+    assert [(n["kind"], n["granted"]) for n in log] == [("extension_decided", True)]
     (entry,) = [e async for e in audit.export(sla.db) if e["action"] == "clock.extended"]
     assert "2026-03-16T15:59:59.999Z" in entry["detail"]
     assert "2026-04-20T15:59:59.999Z" in entry["detail"]

@@ -59,7 +59,14 @@ def test_the_top_is_told_again_until_somebody_acts() -> None:
 def _answer(desk: Desk, now: Any, *, hand_back: bool = False, reason: str | None = None) -> None:
     desk.take(
         commands.answer(
-            desk.watch, desk.clock(), step="acknowledge", hand_back=hand_back, reason=reason, actor="staff:9", now=now
+            desk.watch,
+            desk.clock(),
+            POLICIES,
+            step="acknowledge",
+            hand_back=hand_back,
+            reason=reason,
+            actor="staff:9",
+            now=now,
         )
     )
 
