@@ -20,7 +20,7 @@ demo: setup ## Send some hundred invented complaints through every channel
 	@$(BIN)/redress demo
 
 test: setup-dev components ## Run the tests, with real PostgreSQL, Kafka and Chromium wherever they can be had
-	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest -q -n $(WORKERS) $(ARGS)
 
 chaos: setup-dev components ## The long form of the crash tests: 5,000 complaints, 20 kills, both ways to run
 	@REDRESS_CHAOS=long $(BIN)/python -m pytest -q tests/chaos $(ARGS)

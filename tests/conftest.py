@@ -5,9 +5,9 @@ that name marks it too). Where a component cannot be had its tests are skipped a
 `REQUIRE=postgres,kafka,chromium` makes a missing one a failure instead. Nothing is installed here: see
 `python -m deploy.infra.install`.
 
-`make test` runs two worker processes side by side. A file's tests stay together, and so do all that need Kafka: there
-is one broker or cluster at a time. Each worker has a PostgreSQL of its own. A test that takes the time is marked
-`alone`: nothing else runs beside it.
+`make test` runs two worker processes side by side. A file's tests stay together, and so do all files in which a test is
+marked `kafka`: there is one broker or cluster at a time. Each worker has a PostgreSQL of its own. A test that takes the
+time is marked `alone`: nothing else runs beside it.
 """
 
 import asyncio
@@ -82,9 +82,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for component in COMPONENTS:
             if component in getattr(item, "fixturenames", ()):
                 item.add_marker(component)
-        together = "kafka" if item.get_closest_marker("kafka") else item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group(together))
-    items.sort(key=lambda item: item.get_closest_marker("kafka") is None)  # the longest group first, or we wait for it
+    # Kafka's first: they take the longest, and the cluster is gone before anything else runs.
+    items.sort(key=lambda item: item.get_closest_marker("kafka") is None)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    """What goes to a worker in one piece: a file, or all that needs Kafka; in the order of the collection."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    @cache
+    def around_kafka(file: str) -> bool:
+        return "mark.kafka" in (config.rootpath / file).read_text()
+
+    class Pieces(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return "kafka" if around_kafka(file) else file
+
+    config.option.loadscopereorder = False
+    return Pieces(config, log)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)  # around everything, so that waiting does not count against a time limit

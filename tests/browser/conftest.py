@@ -1,4 +1,4 @@
-"""What the tests in a browser share: one Chromium, and patience."""
+"""What the tests in a browser share: how it is started, and patience."""
 
 from collections.abc import Iterator
 
@@ -19,9 +19,9 @@ _FLAGS = [
 expect.set_options(timeout=20_000)  # how long it takes says more about the other core than about the page
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")  # no longer: while it is open, no test can run an event loop of its own
 def chromium() -> Iterator[Browser]:
-    """One browser for all tests of this folder; each opens contexts of its own."""
+    """One browser for all tests of a file; each opens contexts of its own."""
     with sync_playwright() as playwright:
         found = playwright.chromium.launch(executable_path=str(find_chromium()), args=_FLAGS)
         yield found
