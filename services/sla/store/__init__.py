@@ -5,7 +5,7 @@ from services.sla.store import posts as _posts  # noqa: F401
 from services.sla.store import subscriptions as _subscriptions  # noqa: F401
 from services.sla.store.base import CLOCK, COMPLAINT, EDITION, ENTRY, HANDLING, STEP, Base, metadata, tables
 from services.sla.store.complaint import ledger, locked, save, save_fired, take
-from services.sla.store.due import claim_due, next_due
+from services.sla.store.due import claim_due, next_due, set_aside
 from services.sla.store.reading import (
     OpenStep,
     at_risk,
@@ -39,6 +39,7 @@ __all__ = [
     "provisional",
     "save",
     "save_fired",
+    "set_aside",
     "tables",
     "take",
     "watch",

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.sla.domain.firing import Due
@@ -50,3 +50,16 @@ async def claim_due(tx: AsyncSession, now: datetime, limit: int) -> list[Due]:
         step = fired_step(values)
         found.append(Due(id, clock_id, kind, primary, step, department, branch, assignee, reference))
     return found
+
+
+async def set_aside(tx: AsyncSession, now: datetime, until: datetime) -> str | None:
+    """Look at the longest overdue step that nobody holds again only `until` then; its complaint's id."""
+    key = (STEP.c.clock_id, STEP.c.name)
+    query = select(*key, STEP.c.complaint_id).where(STEP.c.next_at <= now)
+    query = query.order_by(STEP.c.next_at, STEP.c.complaint_id, STEP.c.due_at).limit(1)
+    found = (await tx.execute(query.with_for_update(skip_locked=True))).first()
+    if found is None:
+        return None
+    clock_id, name, complaint_id = found
+    await tx.execute(update(STEP).where(key[0] == clock_id, key[1] == name).values(next_at=until))
+    return str(complaint_id)

@@ -47,7 +47,7 @@ class NoticeRow(Base, table=True):
     was_due_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
     granted: bool | None = None
     department: str | None = Field(default=None, max_length=100)
-    branch: str | None = Field(default=None, max_length=40)
+    branch: str | None = Field(default=None, max_length=64)
     at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
     recipient_kind: str = Field(max_length=10)
     recipient: str = Field(max_length=64)

@@ -27,7 +27,7 @@ class PostRow(Base, table=True):
     id: str = Field(primary_key=True, max_length=64)
     role: str = Field(max_length=30)
     department: str | None = Field(default=None, max_length=100)
-    branch: str | None = Field(default=None, max_length=40)
+    branch: str | None = Field(default=None, max_length=64)
     holder: str | None = Field(default=None, max_length=200)
     deputy: str | None = Field(default=None, max_length=200)
     language: str | None = Field(default=None, max_length=10)

@@ -2,7 +2,7 @@
 
 import heapq
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 from prometheus_client import Counter, Gauge
@@ -16,12 +16,15 @@ from services.sla.domain.post import Reached, resolve, resolve_officer
 from services.sla.usecases import notices, posts
 from shared import audit, outbox
 from shared.clock import Clock
-from shared.db import Database
+from shared.db import Database, is_outage
 from shared.events import ComplaintEscalated, DeadlineMissed, DeadlineWarned, Event
 
 log = structlog.get_logger()
 BATCH = 500
+ASIDE = timedelta(minutes=5)
+"""For which a step is set aside that cannot be done."""
 fired_total = Counter("redress_sla_fired", "Warnings, misses and escalations published", ["event"])
+stuck_total = Counter("redress_sla_stuck", "Steps set aside for a while because doing what was due about them failed")
 behind_seconds = Gauge("redress_sla_behind_seconds", "Age of the longest overdue action, 0 when none is due")
 
 
@@ -39,8 +42,14 @@ async def fire_due(db: Database, clock: Clock, setup: Setup, *, batch: int = BAT
         behind_seconds.set((now - oldest).total_seconds() if oldest else 0)
         if oldest is None:
             return done
-        async with db.transaction() as tx:
-            claimed, published = await fire_batch(tx, now=now, limit=batch, setup=setup)
+        try:
+            claimed, published = await _fire(db, now, setup, batch)
+        except Exception as error:
+            if is_outage(error):
+                raise
+            # one step that cannot be done must not hold up the others
+            log.warning("deadlines.batch_failed", size=batch, error=type(error).__name__)
+            claimed, published = await _one_by_one(db, now, setup, batch)
         if not claimed:
             return done
         for one in published:
@@ -48,6 +57,32 @@ async def fire_due(db: Database, clock: Clock, setup: Setup, *, batch: int = BAT
         missed = sum(isinstance(one, DeadlineMissed) for one in published)
         log.info("deadlines.fired", events=len(published), missed=missed)
         done += len(published)
+
+
+async def _fire(db: Database, now: datetime, setup: Setup, limit: int) -> tuple[int, list[Event]]:
+    async with db.transaction() as tx:
+        return await fire_batch(tx, now=now, limit=limit, setup=setup)
+
+
+async def _one_by_one(db: Database, now: datetime, setup: Setup, limit: int) -> tuple[int, list[Event]]:
+    """As `_fire`, each step by itself. One that fails is set aside for a while, said so, and counted."""
+    handled, published = 0, list[Event]()
+    for _ in range(limit):
+        try:
+            claimed, events = await _fire(db, now, setup, 1)
+        except Exception as error:
+            if is_outage(error):
+                raise
+            async with db.transaction() as tx:
+                stuck = await store.set_aside(tx, now, now + ASIDE)
+            log.error("deadline.stuck", complaint_id=stuck, error=type(error).__name__)
+            stuck_total.inc()
+            claimed, events = 1, []
+        if not claimed:
+            break
+        handled += claimed
+        published += events
+    return handled, published
 
 
 async def fire_batch(tx: AsyncSession, *, now: datetime, limit: int, setup: Setup) -> tuple[int, list[Event]]:

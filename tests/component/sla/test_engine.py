@@ -183,6 +183,29 @@ async def test_nothing_of_a_batch_is_published_when_its_state_cannot_be_kept(
     assert await sla.engine() == 3
 
 
+async def test_a_step_that_cannot_be_done_holds_up_nobody_else(
+    sla: Any, make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await sla.hear(*(make.received(n, day=n / 100) for n in range(10)))
+    real = engine.fire
+
+    def broken(due: Any, **how: Any) -> Any:
+        if due.complaint_id.endswith("3"):
+            raise ZeroDivisionError
+        return real(due, **how)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(engine, "fire", broken)
+        before = engine.stuck_total._value.get()
+        await sla.engine(day=8.2)
+        assert engine.stuck_total._value.get() == before + 1
+    missed = {e["subject"][-1] for e in await sla.published() if e["type"].endswith("deadline.missed.v1")}
+    assert missed == set("012456789")
+    sla.now[0] += engine.ASIDE
+    await sla.engine()
+    assert [name for name, step in await sla.told(3) if step == "acknowledge"] == LADDER
+
+
 async def test_imported_history_is_recorded_as_missed_without_any_alarm(sla: Any, make: Any) -> None:
     await sla.engine(day=40)
     await sla.hear(make.received(1, imported=True), make.received(2, imported=True))
