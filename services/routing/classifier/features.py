@@ -1,4 +1,4 @@
-"""What a model sees of a text: its words, pairs of words, parts of words, and runs of one to three Chinese characters.
+"""What a model sees of a text: its words, pairs of words, parts of words, and single and paired Chinese characters.
 
 Training and deciding share this module, so that a feature means the same to both. Everything is taken from the
 normalised text (`language.normalise`), in which Traditional and Simplified characters are one.
@@ -9,6 +9,8 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
+
+from services.routing.classifier.language import detect
 
 _TOKEN = re.compile(r"[a-z0-9\u00c0-\u024f]+(?:'[a-z]+)*|[\u3400-\u4dbf\u4e00-\u9fff]+")
 _MASK = re.compile(r"x{2,}[0-9]*")  # how published complaints hide names and numbers
@@ -30,7 +32,7 @@ class Shape:
     are Chinese (a message opens with what it is about; in English letters that did not hold, measured)."""
 
     parts: tuple[int, int] | None = (3, 5)
-    runs: int = 3
+    runs: int = 2
     lead: int = 30
     weights: tuple[float, ...] = (1.0, 0.7, 0.8, 0.7, 1.0, 0.7)
 
@@ -65,6 +67,16 @@ def count(text: str, shape: Shape) -> Counter[str]:
             _add_parts(found, word, shape.parts)
     _add_lead(found, text, shape.lead)
     return Counter(found)
+
+
+def divided(text: str) -> tuple[str, ...]:
+    """The first sentence of a Chinese text, which is normalised, and what follows it. Nothing where there is only one
+    sentence, nor of a text in Latin letters."""
+    end = _SENTENCE_END.search(text, _LEAST_LEAD)
+    if end is None or detect(text) in (None, "en"):
+        return ()
+    first, rest = text[: end.start()], text[end.end() :].lstrip()
+    return (first, rest) if rest else ()
 
 
 def spans(text: str, shape: Shape) -> Iterator[tuple[str, int, int]]:

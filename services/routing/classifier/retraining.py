@@ -25,7 +25,7 @@ SENSE = 0.2
 """What the accuracy on the project's own unseen texts may lose. A bank may draw the line between types elsewhere; one
 whose labels are mixed up loses far more, though it may agree with itself on what was held out."""
 _SHARES = ("check", "calibrate", "learn", "learn")
-_RECIPE = Recipe(keep=16_000, half=True)
+_RECIPE = Recipe(part=0.0, keep=16_000, half=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from services.routing.classifier.model import Floats, Head, Model, is_latin, kin
 MIN_PER_CLASS = 3
 SEED = 20261101
 _TEXTS_PER_CELL = 50
+_NONE = -1  # the answer of a text that has none
 
 
 class TooLittle(ValueError):
@@ -23,18 +24,38 @@ class TooLittle(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class _Examples:
+    """What machines learn from: whole texts, then parts of them. `matrix`: examples x features; `text`: which text each
+    example is, or is part of; `worth`: what it counts."""
+
+    matrix: Any
+    text: npt.NDArray[np.int64]
+    worth: npt.NDArray[np.float64]
+
+    def of(self, texts: npt.NDArray[np.int64]) -> "_Examples":
+        """Those of `texts` alone: a part never serves apart from its whole."""
+        rows = np.flatnonzero(np.isin(self.text, texts))
+        return _Examples(self.matrix[rows], self.text[rows], self.worth[rows])
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
-    """How a model is made. `at_least`: texts that a feature must occur in. `rarity`: the power of the inverse document
-    frequency. `prior`: the smoothing of each class's own frequencies, None to leave them out. `characters`: what runs
-    of Chinese characters are multiplied by instead. `keep`: how many features remain (those that weigh most), None for
-    all. `half`: weights in half precision (a file half as large)."""
+    """How a model is made. `at_least`: texts that a feature must occur in. `rarity`: the powers of the inverse document
+    frequency, of Latin and of Chinese features. `prior`: the smoothing of each class's own frequencies, None to leave
+    them out. `characters`: what Chinese characters are multiplied by instead. `balance`: how far a text of a rare class
+    counts for more (0: all texts count the same; 1: all classes do), where texts are few and where they suffice for a
+    matrix that calibrates, which corrects between classes itself. `part`: what a Chinese text's first sentence, and
+    what follows it, each count as further examples, where the whole counts 1. `keep`: how many features remain (those
+    that weigh most), None for all. `half`: weights in half precision (a file half as large)."""
 
     shape: Shape = field(default_factory=Shape)
     at_least: int = 2
-    rarity: float = 1.5
+    rarity: tuple[float, float] = (1.5, 2.0)
     cost: float = 0.3
     prior: float | None = 0.5
-    characters: float = 1.8
+    characters: float = 1.6
+    balance: tuple[float, float] = (1.0, 0.5)
+    part: float = 0.3
     folds: int = 5
     keep: int | None = None
     half: bool = False
@@ -59,15 +80,16 @@ def train(
     recipe = recipe or Recipe()
     for question, given in labels.items():
         _enough(question, given, recipe.folds)
-    counts = [features.count(normalise(t), recipe.shape) for t in texts]
+    lines = [normalise(t) for t in texts]
+    counts = [features.count(line, recipe.shape) for line in lines]
     often = Counter(f for c in counts for f in c)
     vocabulary = sorted(f for f, n in often.items() if n >= recipe.at_least)
     if not vocabulary:
         raise TooLittle("The texts have no word in common.")
     if recipe.keep is not None and len(vocabulary) > recipe.keep:
-        vocabulary = _weightiest(counts, often, vocabulary, labels, recipe)
+        vocabulary = _weightiest(lines, counts, often, vocabulary, labels, recipe)
     idf = _rarity(vocabulary, often, len(texts), recipe)
-    matrix = _matrix(counts, vocabulary, idf, recipe.shape)
+    examples = _examples(lines, counts, vocabulary, idf, recipe)
     held = None
     if apart is not None:
         held = _matrix([features.count(normalise(t), recipe.shape) for t in apart[0]], vocabulary, idf, recipe.shape)
@@ -76,7 +98,7 @@ def train(
         return None if apart is None else (held, apart[1][question])
 
     heads = {
-        question: _head(matrix, given, is_latin(vocabulary), recipe, others(question))
+        question: _head(examples, given, is_latin(vocabulary), recipe, others(question))
         for question, given in labels.items()
     }
     return Model(recipe.shape, tuple(vocabulary), idf, heads, name, {"n": len(texts), **(about or {})})
@@ -92,7 +114,22 @@ def _enough(question: str, given: Sequence[str | None], folds: int) -> None:
 
 
 def _rarity(vocabulary: Sequence[str], often: Mapping[str, int], texts: int, recipe: Recipe) -> Floats:
-    return np.asarray([(np.log((1 + texts) / (1 + often[f])) + 1) ** recipe.rarity for f in vocabulary], np.float32)
+    plain = np.asarray([np.log((1 + texts) / (1 + often[f])) + 1 for f in vocabulary])
+    return np.asarray(plain ** np.where(is_latin(vocabulary), *recipe.rarity), np.float32)
+
+
+def _examples(
+    lines: Sequence[str], counts: Sequence[Mapping[str, int]], vocabulary: Sequence[str], idf: Floats, recipe: Recipe
+) -> _Examples:
+    """`lines`: the texts, normalised. A title or a first sentence says in few words what the rest says in many; learnt
+    by itself it is not drowned by them."""
+    parts = [(i, part) for i, line in enumerate(lines) for part in features.divided(line)] if recipe.part else []
+    counts = [*counts, *(features.count(part, recipe.shape) for _, part in parts)]
+    return _Examples(
+        _matrix(counts, vocabulary, idf, recipe.shape),
+        np.asarray([*range(len(lines)), *(i for i, _ in parts)]),
+        np.asarray([1.0] * len(lines) + [recipe.part] * len(parts)),
+    )
 
 
 def _matrix(counts: Sequence[Mapping[str, int]], vocabulary: Sequence[str], idf: Floats, shape: Shape) -> Any:
@@ -116,20 +153,33 @@ def _matrix(counts: Sequence[Mapping[str, int]], vocabulary: Sequence[str], idf:
     )
 
 
+def _asked(
+    examples: _Examples, given: Sequence[str | None], recipe: Recipe
+) -> tuple[tuple[str, ...], npt.NDArray[np.int64], _Examples]:
+    """The classes of a question, the number of each text's class, and the examples that answer it, balanced."""
+    classes = tuple(sorted({g for g in given if g}))
+    answers = np.asarray([classes.index(g) if g else _NONE for g in given])
+    texts = np.flatnonzero(answers != _NONE)
+    found = examples.of(texts)
+    right = answers[found.text]
+    size = np.bincount(right, weights=found.worth)
+    few, many = recipe.balance
+    power = many if _bear_a_matrix(len(texts), len(classes)) else few
+    return classes, answers, replace(found, worth=found.worth * (size.mean() / size[right]) ** power)
+
+
 def _head(
-    matrix: Any,
+    examples: _Examples,
     given: Sequence[str | None],
     latin: npt.NDArray[np.bool_],
     recipe: Recipe,
     apart: tuple[Any, Sequence[str | None]] | None,
 ) -> Head:
-    rows = np.asarray([i for i, g in enumerate(given) if g])
-    classes = tuple(sorted({g for g in given if g}))
-    answers = np.asarray([classes.index(g) for g in given if g])
-    x = matrix[rows]
-    weights, intercepts = _fit(x, answers, len(classes), latin, recipe)
+    classes, answers, examples = _asked(examples, given, recipe)
+    texts = np.flatnonzero(answers != _NONE)
+    weights, intercepts = _fit(examples, answers, len(classes), latin, recipe)
     if apart is None:
-        unseen, right = _unseen(x, answers, len(classes), latin, recipe), answers
+        unseen, right = _unseen(examples, texts, answers, len(classes), latin, recipe), answers[texts]
     else:
         known = [i for i, g in enumerate(apart[1]) if g in classes]
         unseen = apart[0][known] @ weights + intercepts
@@ -144,15 +194,23 @@ def _head(
     )
 
 
-def _unseen(x: Any, answers: npt.NDArray[np.int64], classes: int, latin: npt.NDArray[np.bool_], recipe: Recipe) -> Any:
-    """The scores of each text by machines that were trained without it (cross-validation)."""
+def _unseen(
+    examples: _Examples,
+    texts: npt.NDArray[np.int64],
+    answers: npt.NDArray[np.int64],
+    classes: int,
+    latin: npt.NDArray[np.bool_],
+    recipe: Recipe,
+) -> Any:
+    """The scores of each of `texts`, whole, by machines that were trained without it (cross-validation)."""
     from sklearn.model_selection import StratifiedKFold
 
-    folds = StratifiedKFold(max(2, min(recipe.folds, int(np.bincount(answers).min()))), shuffle=True, random_state=SEED)
-    scores = np.zeros((len(answers), classes))
-    for learn, check in folds.split(x, answers):
-        weights, intercepts = _fit(x[learn], answers[learn], classes, latin, recipe)
-        scores[check] = x[check] @ weights + intercepts
+    right = answers[texts]
+    folds = StratifiedKFold(max(2, min(recipe.folds, int(np.bincount(right).min()))), shuffle=True, random_state=SEED)
+    scores = np.zeros((len(texts), classes))
+    for learn, check in folds.split(texts, right):
+        weights, intercepts = _fit(examples.of(texts[learn]), answers, classes, latin, recipe)
+        scores[check] = examples.matrix[check] @ weights + intercepts  # whole texts come first
     return scores
 
 
@@ -162,7 +220,7 @@ def _calibrated(scores: Any, answers: npt.NDArray[np.int64], classes: int) -> tu
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import log_loss
 
-    if classes > 2 and len(answers) >= _TEXTS_PER_CELL * classes**2:
+    if _bear_a_matrix(len(answers), classes):
         matrix = LogisticRegression(C=10.0, max_iter=2000).fit(scores, answers)
         return matrix.coef_.T, matrix.intercept_
 
@@ -173,10 +231,15 @@ def _calibrated(scores: Any, answers: npt.NDArray[np.int64], classes: int) -> tu
     return np.eye(classes) * min(np.geomspace(0.5, 20, 60), key=loss), np.zeros(classes)
 
 
+def _bear_a_matrix(texts: int, classes: int) -> bool:
+    return classes > 2 and texts >= _TEXTS_PER_CELL * classes**2
+
+
 def _fit(
-    x: Any, answers: npt.NDArray[np.int64], classes: int, latin: npt.NDArray[np.bool_], recipe: Recipe
+    examples: _Examples, answers: npt.NDArray[np.int64], classes: int, latin: npt.NDArray[np.bool_], recipe: Recipe
 ) -> tuple[Any, Any]:
-    """Weights (features x classes) and intercepts of one machine for each class against the rest.
+    """Weights (features x classes) and intercepts of one machine for each class against the rest. `answers`: the class
+    of each text, by its number in `examples.text`.
 
     Each machine sees every feature of Latin words multiplied by the logarithm of how much more often it occurs in its
     class (Wang and Manning, "Baselines and Bigrams", ACL 2012): with few texts, what is typical counts before anything
@@ -184,22 +247,24 @@ def _fit(
     """
     from sklearn.svm import LinearSVC
 
+    x, right = examples.matrix, answers[examples.text]
     weights = np.zeros((x.shape[1], classes))
     intercepts = np.zeros(classes)
     for k in range(classes):
-        inside = answers == k
+        inside = right == k
         ratio = np.ones(x.shape[1])
         if recipe.prior is not None:
             mine = recipe.prior + np.asarray(x[inside].sum(axis=0)).ravel()
             others = recipe.prior + np.asarray(x[~inside].sum(axis=0)).ravel()
             ratio = np.where(latin, np.log((mine / mine.sum()) / (others / others.sum())), recipe.characters)
-        machine = LinearSVC(C=recipe.cost, random_state=SEED).fit(x.multiply(ratio).tocsr(), inside)
+        machine = LinearSVC(C=recipe.cost, random_state=SEED).fit(x.multiply(ratio).tocsr(), inside, examples.worth)
         weights[:, k] = machine.coef_[0] * ratio
         intercepts[k] = machine.intercept_[0]
     return weights, intercepts
 
 
 def _weightiest(
+    lines: Sequence[str],
     counts: Sequence[Mapping[str, int]],
     often: Mapping[str, int],
     vocabulary: Sequence[str],
@@ -208,13 +273,11 @@ def _weightiest(
 ) -> list[str]:
     """The `keep` features that a first fit gives the greatest weight."""
     idf = _rarity(vocabulary, often, len(counts), recipe)
-    matrix = _matrix(counts, vocabulary, idf, recipe.shape)
+    examples = _examples(lines, counts, vocabulary, idf, recipe)
     reach = np.zeros(len(vocabulary))
     for given in labels.values():
-        rows = [i for i, g in enumerate(given) if g]
-        classes = sorted({g for g in given if g})
-        answers = np.asarray([classes.index(str(given[i])) for i in rows])
-        strength = np.abs(_fit(matrix[rows], answers, len(classes), is_latin(vocabulary), recipe)[0]).max(axis=1)
+        classes, answers, learn = _asked(examples, given, recipe)
+        strength = np.abs(_fit(learn, answers, len(classes), is_latin(vocabulary), recipe)[0]).max(axis=1)
         reach = np.maximum(reach, strength / strength.max())
     best = np.argsort(-reach, kind="stable")[: recipe.keep]
     return sorted(vocabulary[i] for i in best)

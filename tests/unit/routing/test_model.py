@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.sparse import csr_matrix
 
-from services.routing.classifier import Facts, load, shipped
+from services.routing.classifier import Facts, load, shipped, training
 from services.routing.classifier import labelled as files
 from services.routing.classifier.evaluation import calibration_error, cross_validate, evaluate, macro_f1, measured
+from services.routing.classifier.features import divided
 from services.routing.classifier.labelled import BadFile
 from services.routing.classifier.model import BadModel, Model, decode, read
 from services.routing.classifier.starter import generate, paired
@@ -193,3 +195,20 @@ def test_a_file_that_cannot_be_used_says_why(tmp_path: Path, name: str, content:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(BadFile, match=why):
         files.read(tmp_path / name, text=["text"], label="label")
+
+
+def test_a_chinese_text_is_divided_at_its_first_sentence_and_others_are_not() -> None:
+    assert divided("信用卡年费重复收取\n我上个月被收了两次年费，客服没有回音。") == (
+        "信用卡年费重复收取",
+        "我上个月被收了两次年费，客服没有回音。",
+    )
+    assert divided("信用卡年费重复收取") == ()
+    assert divided("they charged the fee twice. nobody answers.\nplease help") == ()
+
+
+def test_a_part_of_a_text_stays_with_its_whole() -> None:
+    """Else a text would be calibrated on by a machine that has seen half of it."""
+    examples = training._Examples(csr_matrix(np.arange(10).reshape(5, 2)), np.asarray([0, 1, 2, 0, 2]), np.ones(5))
+    some = examples.of(np.asarray([0, 1]))
+    assert some.text.tolist() == [0, 1, 0]
+    assert some.matrix.toarray().tolist() == [[0, 1], [2, 3], [6, 7]]
