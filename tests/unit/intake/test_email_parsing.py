@@ -201,7 +201,9 @@ def test_a_mail_without_an_identifier_gets_one_from_its_content() -> None:
 
 
 @pytest.mark.parametrize(
-    "typed", [REFERENCE, REFERENCE.lower(), REFERENCE.replace("-", ""), f"[{REFERENCE}]", f"個案編號{REFERENCE}的回覆"]
+    "typed",
+    [REFERENCE, REFERENCE.lower(), REFERENCE.replace("-", ""), f"[{REFERENCE}]", f"個案編號{REFERENCE}的回覆"],
+    ids=["as told", "small", "without dashes", "in brackets", "amid Chinese"],  # the reference is another in each run
 )
 def test_references_are_found_as_people_write_them(typed: str) -> None:
     assert references_in([typed]) == (REFERENCE,)

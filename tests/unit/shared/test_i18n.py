@@ -19,7 +19,8 @@ from shared import i18n
 ROOT = Path(i18n.__file__).parents[1]
 HONG_KONG = ZoneInfo("Asia/Hong_Kong")
 OFFERED = ("zh-Hant", "zh-Hans", "en")
-UNITS = [ROOT / "shared", *sorted(p for p in (ROOT / "services").iterdir() if p.is_dir()), ROOT / "deploy"]
+SERVICES = sorted(p.parent for p in (ROOT / "services").glob("*/app.py"))
+UNITS = [ROOT / "shared", *SERVICES, ROOT / "deploy"]
 
 
 def catalogue_of(unit: Path, language: str) -> Catalog:
