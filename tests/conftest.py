@@ -100,8 +100,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterat
 
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    """One PostgreSQL server for the whole run. Whoever stops it starts it again."""
-    server = Postgres(tmp_path_factory.mktemp("postgres"))
+    """One PostgreSQL server for the whole run. Whoever stops it starts it again.
+
+    Some tests kill it: with every file of its databases flushed it would take up to a minute to come back.
+    """
+    server = Postgres(tmp_path_factory.mktemp("postgres"), flushes=False)
     try:
         server.start()
         yield server
@@ -144,18 +147,26 @@ def outside_the_loop(call: Callable[[], Any]) -> Any:
         return pool.submit(call).result()
 
 
-def create_database(server: Postgres, name: str, template: str = "template0") -> str:
-    """A new database on `server`, a copy of `template`; returns its address."""
-
-    async def create() -> None:
+def _run_on(server: Postgres, statement: str) -> None:
+    async def run() -> None:
         connection = await asyncpg.connect(server.url("postgres", "postgresql"))
         try:
-            await connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+            await connection.execute(statement)
         finally:
             await connection.close()
 
-    outside_the_loop(lambda: asyncio.run(create()))
+    outside_the_loop(lambda: asyncio.run(run()))
+
+
+def create_database(server: Postgres, name: str, template: str = "template0") -> str:
+    """A new database on `server`, a copy of `template`; returns its address."""
+    _run_on(server, f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
     return server.url(name)
+
+
+def drop_database(server: Postgres, url: str) -> None:
+    """What `create_database` made at `url` goes: kept, a whole run's databases would fill some ten gigabytes."""
+    _run_on(server, f'DROP DATABASE "{url.rpartition("/")[2]}" WITH (FORCE)')
 
 
 def migrate_service(service: str, url: str) -> None:
@@ -202,25 +213,33 @@ def backend(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def database_url(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def database_url(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The address of a new, empty database on the `backend`."""
     if backend == "sqlite":
-        return f"sqlite+aiosqlite:///{tmp_path / 'test.db'}"
-    return create_database(request.getfixturevalue("postgres"), f"empty_{next(_numbers)}")
+        yield f"sqlite+aiosqlite:///{tmp_path / 'test.db'}"
+        return
+    server = request.getfixturevalue("postgres")
+    url = create_database(server, f"empty_{next(_numbers)}")
+    yield url
+    drop_database(server, url)
 
 
 @pytest.fixture
 def migrated(
     backend: str, request: pytest.FixtureRequest, tmp_path: Path, templates: Templates
-) -> Callable[[str], str]:
+) -> Iterator[Callable[[str], str]]:
     """`migrated("intake")`: the address of a new database on the `backend` with that service's tables."""
+    made: list[str] = []
 
     def make(service: str) -> str:
         if backend == "sqlite":
             return templates.sqlite(service, tmp_path / f"{service}-{next(_numbers)}.db")
-        return templates.postgres(service, request.getfixturevalue("postgres"))
+        made.append(templates.postgres(service, request.getfixturevalue("postgres")))
+        return made[-1]
 
-    return make
+    yield make
+    for url in made:
+        drop_database(request.getfixturevalue("postgres"), url)
 
 
 # --- waiting ---
