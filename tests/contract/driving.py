@@ -8,7 +8,7 @@ import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -32,6 +32,10 @@ PROMISED = (
     checks.response_headers_conformance,
     checks.response_schema_conformance,
 )
+
+
+class _Enough(BaseException):
+    """The time is over. Hypothesis takes no such exception for a failure, and passes it on."""
 
 
 @dataclass
@@ -100,6 +104,7 @@ def drive_all(served: Served, seconds: float) -> Counter[int]:
 def _drive(served: Served, operation: Any, mode: GenerationMode, seconds: float) -> Counter[int]:
     """How often which status was answered within `seconds`."""
     answered: Counter[int] = Counter()
+    broken = False  # then Hypothesis goes on until it has told what it found
     ends = time.monotonic() + seconds
 
     @settings(
@@ -115,18 +120,24 @@ def _drive(served: Served, operation: Any, mode: GenerationMode, seconds: float)
         hit=st.booleans(),
     )
     def call(case: Any, who: str | None, hit: bool) -> None:
-        if answered and time.monotonic() > ends:
-            return
+        nonlocal broken
+        if answered and not broken and time.monotonic() > ends:
+            raise _Enough
         if hit and case.path_parameters:
             case.path_parameters = {k: served.known.get(k, v) for k, v in case.path_parameters.items()}
         headers = served.headers(who)
         if hit:
             headers |= next((h for part, h in served.extra.items() if part in operation.path), {})
-        answer = case.call(base_url=served.url, headers=headers)
-        answered[answer.status_code] += 1
-        case.validate_response(answer, checks=PROMISED)
+        try:
+            answer = case.call(base_url=served.url, headers=headers)
+            answered[answer.status_code] += 1
+            case.validate_response(answer, checks=PROMISED)
+        except Exception:
+            broken = True
+            raise
 
-    call()
+    with suppress(_Enough):
+        call()
     return answered
 
 

@@ -17,7 +17,7 @@ from shared.db import Database
 from shared.security.crypto import MasterKeys
 from tests.contract.driving import Served, drive_all, mint_keys, serving
 
-SECONDS = 45.0  # of calls, for all operations together; to make up what is sent takes about as long again
+SECONDS = 45.0  # for all operations together
 NOW = datetime(2026, 11, 23, 15, tzinfo=UTC)  # the documented examples are of this day
 RIGHTS: dict[str, dict[str, str]] = {
     "all": {

@@ -20,7 +20,7 @@ from shared.ids import uuid7
 from shared.inbox import Consumer
 from tests.contract.driving import Served, drive_all, mint_keys, serving
 
-SECONDS = 30.0  # of calls, for all operations together; to make up what is sent takes about as long again
+SECONDS = 30.0  # for all operations together
 NOW = datetime(2026, 11, 23, 15, tzinfo=UTC)
 ID = "01900000-0000-7000-8000-000000000001"
 RIGHTS = {
