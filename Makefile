@@ -1,6 +1,7 @@
 # Redress. `make help` lists what there is. A fresh machine needs Python 3.11, pip and make; the rest is set up here.
 PYTHON ?= python3
 BIN := .venv/bin
+WORKERS ?= 2
 export PYTHONUNBUFFERED := 1
 
 .PHONY: help up up-cluster demo test chaos bench check client lock setup setup-dev components
@@ -19,7 +20,7 @@ demo: setup ## Send some hundred invented complaints through every channel
 	@$(BIN)/redress demo
 
 test: setup-dev components ## Run the tests, with real PostgreSQL, Kafka and Chromium wherever they can be had
-	@$(BIN)/python -m pytest -q $(ARGS)
+	@$(BIN)/python -m pytest -q -n $(WORKERS) $(ARGS)
 
 chaos: setup-dev components ## The long form of the crash tests: 5,000 complaints, 20 kills, both ways to run
 	@REDRESS_CHAOS=long $(BIN)/python -m pytest -q tests/chaos $(ARGS)

@@ -4,9 +4,14 @@ A test that needs PostgreSQL, Kafka or Chromium is marked `postgres`, `kafka` or
 that name marks it too). Where a component cannot be had its tests are skipped and the last lines of the run say so;
 `REQUIRE=postgres,kafka,chromium` makes a missing one a failure instead. Nothing is installed here: see
 `python -m deploy.infra.install`.
+
+`make test` runs two worker processes side by side. A file's tests stay together, and so do all files in which a test is
+marked `kafka`: there is one broker or cluster at a time. Each worker has a PostgreSQL of its own. A test that takes the
+time is marked `alone`: nothing else runs beside it.
 """
 
 import asyncio
+import fcntl
 import importlib
 import itertools
 import os
@@ -15,6 +20,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -23,13 +29,13 @@ import asyncpg
 import hypothesis
 import pytest
 
-from deploy.infra import install
+from deploy.infra import install, ports
 from deploy.infra.kafka import Kafka
 from deploy.infra.postgres import Postgres
 from shared.migrations import migrate
 
 COMPONENTS = ("postgres", "kafka", "chromium")
-_left_out: Counter[str] = Counter()
+_LEFT_OUT = "left out"  # the name under which a skipped test tells its reporter which component it lacked
 _numbers = itertools.count(1)
 
 # A time limit for each example says more about the other core than about the code.
@@ -57,6 +63,9 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in [n for n in os.environ if n.startswith("REDRESS_")]:
         del os.environ[name]
     os.environ["REDRESS_KAFKA_LIBS"] = libs
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    if worker:
+        ports.take_share(int(worker.removeprefix("gw")), int(os.environ["PYTEST_XDIST_WORKER_COUNT"]))
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -73,26 +82,68 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for component in COMPONENTS:
             if component in getattr(item, "fixturenames", ()):
                 item.add_marker(component)
+    # Kafka's first: they take the longest, and the cluster is gone before anything else runs.
+    items.sort(key=lambda item: item.get_closest_marker("kafka") is None)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    """What goes to a worker in one piece: a file, or all that needs Kafka; in the order of the collection."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    @cache
+    def around_kafka(file: str) -> bool:
+        return "mark.kafka" in (config.rootpath / file).read_text()
+
+    class Pieces(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return "kafka" if around_kafka(file) else file
+
+    config.option.loadscopereorder = False
+    return Pieces(config, log)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # around everything, so that waiting does not count against a time limit
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return (yield)
+    with _turn(item.config, alone=item.get_closest_marker("alone") is not None):
+        return (yield)
+
+
+@contextmanager
+def _turn(config: pytest.Config, *, alone: bool) -> Iterator[None]:
+    """Wait until no worker is at a test that is `alone`; if this one is, until none is at any. Whoever wants to be
+    alone keeps the door meanwhile, so that the others cannot go on for ever one after the other."""
+    shared_by_all = config._tmp_path_factory.getbasetemp().parent  # type: ignore[attr-defined]
+    with (shared_by_all / "door").open("w") as door, (shared_by_all / "room").open("w") as room:
+        fcntl.flock(door, fcntl.LOCK_EX)
+        fcntl.flock(room, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        fcntl.flock(door, fcntl.LOCK_UN)
+        yield
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for component in COMPONENTS:
         if item.get_closest_marker(component) and (reason := missing(component)):
-            _left_out[component] += 1
+            item.user_properties.append((_LEFT_OUT, component))
             pytest.skip(f"{component}: {reason}")
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterator[None]:
     yield  # everything else first: this must be the last thing that anybody reads
-    if not _left_out:
+    skipped = terminalreporter.stats.get("skipped", [])
+    left_out = Counter(value for report in skipped for name, value in report.user_properties if name == _LEFT_OUT)
+    if not left_out:
         return
     red = {"red": True, "bold": True}
     terminalreporter.write_sep("!", "LEFT OUT, NOT TESTED", **red)
-    for component, count in _left_out.items():
+    for component, count in left_out.items():
         terminalreporter.write_line(f"{component}: {count} tests skipped ({missing(component)})", **red)
-    terminalreporter.write_sep("!", f"{sum(_left_out.values())} tests did not run", **red)
+    terminalreporter.write_sep("!", f"{left_out.total()} tests did not run", **red)
 
 
 # --- the real components, started once and only when somebody asks ---

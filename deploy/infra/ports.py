@@ -6,6 +6,14 @@ from pathlib import Path
 
 _LOWEST = 15_000
 _given_out: set[int] = set()
+_share = (0, 1)
+
+
+def take_share(which: int, of: int) -> None:
+    """Hand out only every `of`-th port, counted from `which`: of processes side by side, none is given a port whose
+    server another one has just stopped and is about to start again."""
+    global _share  # as `_given_out`, it belongs to the process
+    _share = (which, of)
 
 
 def free_port() -> int:
@@ -14,7 +22,7 @@ def free_port() -> int:
     It lies below the ports that the kernel lends to outgoing connections. Otherwise a client that keeps retrying while
     its server is down could be lent that very port, connect to itself, and keep the server from coming back.
     """
-    candidates = list(range(_LOWEST, _first_lent_port()))
+    candidates = list(range(_LOWEST + _share[0], _first_lent_port(), _share[1]))
     random.shuffle(candidates)
     for port in candidates:
         if port in _given_out:

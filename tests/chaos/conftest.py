@@ -26,9 +26,9 @@ def rng(request: pytest.FixtureRequest) -> random.Random:
     return random.Random(f"{SEED} {request.node.name}")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterSite]:
-    """One cluster for the whole run. Whoever breaks it mends it."""
+    """One cluster for all tests of this folder. Whoever breaks it mends it."""
     found = Cluster.anywhere(tmp_path_factory.mktemp("cluster"))
     try:
         found.start()

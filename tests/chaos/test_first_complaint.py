@@ -11,6 +11,7 @@ from tests.chaos.sites import DeskSite
 from tests.chaos.waiting import until
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(120)
 async def test_a_new_desk_takes_a_complaint_and_within_two_seconds_everybody_knows_of_it(desk: DeskSite) -> None:
     keys = desk.tokens

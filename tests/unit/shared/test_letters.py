@@ -129,6 +129,7 @@ def test_any_text_makes_a_letter(text: str, language: str) -> None:
     assert made.startswith(b"%PDF-")
 
 
+@pytest.mark.alone
 def test_it_takes_far_less_than_a_second() -> None:
     render("Warm", "up", **TOLD, complainant=None)
     started = time.perf_counter()
