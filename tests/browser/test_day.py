@@ -15,15 +15,13 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
-from deploy.infra.install import find_chromium
 from deploy.infra.ports import free_port
 from tests.chaos.sites import DeskSite
 
 pytestmark = [pytest.mark.chromium, pytest.mark.timeout(300)]
 
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync", "--no-first-run"]
 PDF = b"%PDF-1.7\n" + b"1 0 obj << >> endobj\n" * 20 + b"%%EOF\n"
 NOW = datetime.now(UTC)
 EARLIER = (NOW - timedelta(hours=2)).isoformat()
@@ -147,14 +145,6 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Day]:
     finally:
         found.http.close()
         found.desk.kill("desk")
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=str(find_chromium()), args=FLAGS)
-        yield found
-        found.close()
 
 
 def letter_by_mail() -> EmailMessage:

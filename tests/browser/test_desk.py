@@ -8,14 +8,12 @@ import httpx
 import pytest
 import uvicorn
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 from deploy import health_page
-from deploy.infra.install import find_chromium
 from shared.settings import Settings
 
 pytestmark = pytest.mark.chromium
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync", "--no-first-run"]
 RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"]}}
 READY = {
     "status": "ready",
@@ -61,14 +59,6 @@ def address() -> Iterator[str]:
     thread.join()
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=str(find_chromium()), args=FLAGS)
-        yield found
-        found.close()
-
-
 @pytest.mark.parametrize(
     ("language", "words"),
     [
@@ -79,9 +69,9 @@ def browser() -> Iterator[Browser]:
 )
 @pytest.mark.parametrize("width", [360, 1280])
 def test_it_says_in_each_language_what_is_wrong_and_nobody_is_kept_out(
-    address: str, browser: Browser, language: str, words: list[str], width: int
+    address: str, chromium: Browser, language: str, words: list[str], width: int
 ) -> None:
-    page = browser.new_page(viewport={"width": width, "height": 800})
+    page = chromium.new_page(viewport={"width": width, "height": 800})
     page.goto(f"{address}/?lang={language}")
     text = page.inner_text("body")
     assert [w for w in words if w not in text] == []

@@ -16,9 +16,8 @@ import pytest
 import uvicorn
 from axe_playwright_python.sync_playwright import Axe
 from fastapi import FastAPI
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from deploy.infra.install import find_chromium
 from services.intake import store
 from services.intake.app import create_app
 from services.intake.consumers import progress
@@ -48,14 +47,6 @@ from shared.security.keys import NewKey
 
 pytestmark = pytest.mark.chromium
 
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
 RULES = {
     "runOnly": {
         "type": "tag",
@@ -239,14 +230,6 @@ def desk(templates: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[D
         server.should_exit = True
         thread.join()
         loop.close()
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(find_chromium()), args=FLAGS)
-        yield browser
-        browser.close()
 
 
 Open = Callable[..., Page]
