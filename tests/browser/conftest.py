@@ -16,7 +16,7 @@ _FLAGS = [
     "--no-first-run",
 ]
 
-expect.set_options(timeout=20_000)  # how long it takes says more about the other core than about the page
+expect.set_options(timeout=60_000)  # how long it takes says more about the other core than about the page
 
 
 @pytest.fixture(scope="module")  # no longer: while it is open, no test can run an event loop of its own

@@ -185,14 +185,14 @@ def test_every_state_is_good_in_every_language(bank: Bank, context: BrowserConte
     assert_good(page, f"{lang}-{width}-3-sending")
 
     held.pop().abort()
-    expect(page.locator("#state-text")).to_contain_text(OFFLINE[lang], timeout=20_000)
+    expect(page.locator("#state-text")).to_contain_text(OFFLINE[lang])
     assert_good(page, f"{lang}-{width}-4-offline")
 
     handle = Route.continue_
     for route in held:  # the page tries again by itself, and may have done so meanwhile
         route.continue_()
-    expect(page.locator("#done")).to_have_text(TAKEN[lang], timeout=20_000)
-    expect(page.locator("[data-settled=true]")).to_be_visible(timeout=20_000)  # the deadlines have come
+    expect(page.locator("#done")).to_have_text(TAKEN[lang])
+    expect(page.locator("[data-settled=true]")).to_be_visible()  # the deadlines have come
     expect(page.locator("#done")).to_be_focused()
     assert_good(page, f"{lang}-{width}-5-done")
     (id,) = bank.complaints(words)
@@ -209,7 +209,7 @@ def test_the_page_around_learns_the_reference_and_the_frame_fits(bank: Bank, con
     frame.locator("#narrative").fill("Sent from the bank's own page.")
     frame.locator("#anonymous").check()
     frame.locator("#send").click()
-    expect(frame.locator("#done")).to_be_visible(timeout=20_000)
+    expect(frame.locator("#done")).to_be_visible()
     reference = frame.locator("dd").first.inner_text()
     page.wait_for_function("window.heard")
     assert page.evaluate("window.heard") == reference
@@ -257,7 +257,7 @@ def test_who_is_signed_in_writes_only_what_happened(bank: Bank, context: Browser
     expect(frame.locator("#name")).to_be_hidden()
     frame.locator("#narrative").fill("Signed in and charged twice.")
     frame.locator("#send").click()
-    expect(frame.locator("#done")).to_be_visible(timeout=20_000)
+    expect(frame.locator("#done")).to_be_visible()
     (id,) = bank.complaints("Signed in and charged twice.")
     kept = bank.read(id)
     assert (kept["complainant"]["customer_no"], kept["facts"]["signed_in"]) == ("C-000777", True)
@@ -292,7 +292,7 @@ def test_the_network_cut_after_the_server_took_it_leads_to_one_complaint(bank: B
 
     page.route("**/v1/form/complaints", cut)
     page.click("#send")
-    expect(page.locator("#done")).to_be_visible(timeout=20_000)
+    expect(page.locator("#done")).to_be_visible()
     assert len(tries) == 3
     assert len(bank.complaints(words)) == 1
 
@@ -303,10 +303,10 @@ def test_closed_while_it_was_being_sent_it_goes_on(bank: Bank, context: BrowserC
     fill(page, words)
     page.route("**/v1/form/complaints", lambda route: (route.fetch(), route.abort("connectionreset")))
     page.click("#send")
-    expect(page.locator("#state-text")).to_contain_text(OFFLINE["en"], timeout=20_000)
+    expect(page.locator("#state-text")).to_contain_text(OFFLINE["en"])
     page.unroute_all(behavior="ignoreErrors")
     page.reload()
-    expect(page.locator("#done")).to_be_visible(timeout=20_000)
+    expect(page.locator("#done")).to_be_visible()
     assert len(bank.complaints(words)) == 1
 
 
@@ -326,7 +326,7 @@ def test_by_keyboard_alone(bank: Bank, context: BrowserContext) -> None:
             break
         assert here != "website", "the trap is met by keyboard"
         page.keyboard.press("Tab")
-    expect(page.locator("#done")).to_be_focused(timeout=20_000)
+    expect(page.locator("#done")).to_be_focused()
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.href").startswith(f"{bank.intake}/track/")
 
@@ -345,7 +345,7 @@ def test_with_the_script_blocked_it_works_all_the_same(bank: Bank, context: Brow
     fill(page, words)
     page.wait_for_timeout(3200)
     page.click("#send")
-    expect(page.locator("#done")).to_have_text(TAKEN[lang], timeout=20_000)
+    expect(page.locator("#done")).to_have_text(TAKEN[lang])
     assert_good(page, f"{lang}-plain-done")
     assert len(bank.complaints(words)) == 1
 
@@ -375,7 +375,7 @@ def test_files_show_how_they_fare(bank: Bank, context: BrowserContext) -> None:
     expect(page.locator("#file-list .state")).to_have_text("Ready")
     fill(page, "With a file.")
     page.click("#send")
-    expect(page.locator("#done")).to_be_visible(timeout=20_000)
+    expect(page.locator("#done")).to_be_visible()
     (id,) = bank.complaints("With a file.")
     officer = {"Authorization": f"Bearer {bank.desk.tokens['officer']}"}
     files = httpx.get(f"{bank.intake}/v1/complaints/{id}/attachments", headers=officer).json()["items"]
