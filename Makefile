@@ -26,7 +26,7 @@ chaos: setup-dev components ## The long form of the crash tests: 5,000 complaint
 	@REDRESS_CHAOS=long $(BIN)/python -m pytest -q tests/chaos $(ARGS)
 
 scale: setup-dev components ## The long form of the deadline engine's tests: 1,000,000 open clocks, engines killed
-	@REDRESS_SLA_SCALE=long $(BIN)/python -m pytest -q tests/component/sla/test_scale.py $(ARGS)
+	@LONG_SCALE_FORM=1 $(BIN)/python -m pytest -q tests/component/sla/test_scale.py $(ARGS)
 
 bench: setup-dev components ## Measure, and print the ratios
 	@$(BIN)/python -m tests.bench $(ARGS)
