@@ -1,6 +1,7 @@
 """The embedded form in a real browser, in a page of another origin: every state, three languages, a telephone and a
 desk, with and without script, by keyboard alone, signed in, and with the network cut in the middle of it."""
 
+import json
 import os
 import sqlite3
 import threading
@@ -261,6 +262,28 @@ def test_who_is_signed_in_writes_only_what_happened(bank: Bank, context: Browser
     (id,) = bank.complaints("Signed in and charged twice.")
     kept = bank.read(id)
     assert (kept["complainant"]["customer_no"], kept["facts"]["signed_in"]) == ("C-000777", True)
+
+
+def test_an_answer_from_before_the_sign_in_does_not_undo_it(bank: Bank, context: BrowserContext) -> None:
+    page = context.new_page()
+    early: list[Route] = []
+
+    def hold(route: Route) -> None:
+        if json.loads(route.request.post_data or "{}")["identity"] is None:
+            early.append(route)
+        else:
+            route.continue_()
+
+    page.route("**/sessions", hold)
+    page.goto(bank.page("signed-late", identity=bank.identity()))
+    frame = page.frame_locator("iframe")
+    expect(frame.locator("#signed-in-name")).to_have_text("Wong Example")
+    (route,) = early
+    with page.expect_response(lambda r: r.url.endswith("/sessions")):
+        route.continue_()
+    page.wait_for_timeout(300)
+    expect(frame.locator("#signed-in")).to_be_visible()
+    expect(frame.locator("#name")).to_be_hidden()
 
 
 @pytest.mark.parametrize("kind", ["forged", "expired"])

@@ -52,12 +52,13 @@
   let session = null;
   let opening = null;
   const open = () => {
-    opening = fetch(`${api}/sessions`, {
+    const mine = fetch(`${api}/sessions`, {
       method: "POST",
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify({ key, identity }),
     }).then(async (answer) => {
       const found = await answer.json();
+      if (mine !== opening) return opening; // somebody was signed in meanwhile: an older answer must not undo it
       if (answer.status === 403 && found.code === "identity_refused") {
         identity = null;
         tell({ type: "redress:identity-refused" });
@@ -70,7 +71,8 @@
       showPerson();
       return session;
     });
-    return opening;
+    opening = mine;
+    return mine;
   };
 
   const zeros = (bytes, bits) => {

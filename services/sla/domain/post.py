@@ -19,6 +19,7 @@ FALLBACK = ("complaint_office", "senior_management")
 """Who is tried, in this order, when nobody holds the role that was asked for."""
 Via = Literal["holder", "deputy", "fallback"]
 _SATURDAY = 5
+_SECOND = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class Quiet:
         return at >= self.start or at < self.end
 
     def end_after(self, moment: datetime, zone: ZoneInfo) -> datetime:
-        """The first moment from `moment` on that is not quiet, in UTC."""
+        """When the quiet hours that cover `moment` are over, in UTC; `moment` where it is not quiet."""
         found = moment
         while self.covers(found, zone):  # a weekend hangs together with the nights around it: a few steps at most
             local = found.astimezone(zone)
@@ -54,9 +55,18 @@ class Quiet:
 
 def _at(day: date, clock: time, zone: ZoneInfo) -> datetime:
     """When the clocks of `zone` show this, in UTC: the second time where they show it twice, and where they leap over
-    it, after the leap."""
-    local = datetime.combine(day, clock, zone)
-    return max(local.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
+    it, the leap."""
+    shown = datetime.combine(day, clock)
+    early, late = sorted(shown.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+    if late.astimezone(zone).replace(tzinfo=None) == shown:
+        return late
+    while late - early > _SECOND:
+        middle = early + (late - early) / 2
+        if middle.astimezone(zone).replace(tzinfo=None) < shown:
+            early = middle
+        else:
+            late = middle
+    return late.replace(microsecond=0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from services.sla.store import posts as _posts  # noqa: F401
 from services.sla.store import subscriptions as _subscriptions  # noqa: F401
 from services.sla.store.base import CLOCK, COMPLAINT, EDITION, ENTRY, HANDLING, STEP, Base, metadata, tables
 from services.sla.store.complaint import ledger, locked, save, save_fired, take
-from services.sla.store.due import claim_due, next_due, set_aside
+from services.sla.store.due import StepKey, claim_due, due_steps, next_due, set_aside
 from services.sla.store.reading import (
     OpenStep,
     at_risk,
@@ -26,9 +26,11 @@ __all__ = [
     "STEP",
     "Base",
     "OpenStep",
+    "StepKey",
     "at_risk",
     "claim_due",
     "clock_ids",
+    "due_steps",
     "escalations",
     "ledger",
     "locked",

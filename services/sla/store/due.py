@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.sla.domain.firing import Due
@@ -17,6 +17,9 @@ async def next_due(session: AsyncSession, now: datetime) -> datetime | None:
     return found
 
 
+StepKey = tuple[str, str]
+"""A step by its clock's id and its own name."""
+_ORDER = (STEP.c.next_at, STEP.c.complaint_id, STEP.c.due_at)
 _STEP = [STEP.c[name] for name in NEEDED]
 _ABOUT = (
     STEP.c.complaint_id,
@@ -30,18 +33,26 @@ _ABOUT = (
 )
 
 
-async def claim_due(tx: AsyncSession, now: datetime, limit: int) -> list[Due]:
-    """The `limit` longest overdue steps that no other transaction holds, locked for this one, the oldest first. Of the
-    rule, the steps have only what firing asks for."""
+async def due_steps(session: AsyncSession, now: datetime, limit: int) -> list[StepKey]:
+    """Which the `limit` longest overdue steps are, the oldest first."""
+    query = select(STEP.c.clock_id, STEP.c.name).where(STEP.c.next_at <= now).order_by(*_ORDER).limit(limit)
+    return [(clock_id, name) for clock_id, name in await session.execute(query)]
+
+
+async def claim_due(tx: AsyncSession, now: datetime, limit: int, only: StepKey | None = None) -> list[Due]:
+    """The `limit` longest overdue steps that no other transaction holds, locked for this one, the oldest first; or
+    `only` this one, where it is still due. Of the rule, the steps have only what firing asks for."""
     query = (
         select(*_ABOUT, *_STEP)
         .join(CLOCK, CLOCK.c.clock_id == STEP.c.clock_id)
         .join(COMPLAINT, COMPLAINT.c.complaint_id == STEP.c.complaint_id)
         .where(STEP.c.next_at <= now)
-        .order_by(STEP.c.next_at, STEP.c.complaint_id, STEP.c.due_at)
+        .order_by(*_ORDER)
         .limit(limit)
         .with_for_update(of=STEP, skip_locked=True)
     )
+    if only is not None:
+        query = query.where(*_is(only))
     connection = await tx.connection()
     found = []
     for id, clock_id, kind, primary, department, branch, assignee, reference, *values in await connection.execute(
@@ -52,14 +63,12 @@ async def claim_due(tx: AsyncSession, now: datetime, limit: int) -> list[Due]:
     return found
 
 
-async def set_aside(tx: AsyncSession, now: datetime, until: datetime) -> str | None:
-    """Look at the longest overdue step that nobody holds again only `until` then; its complaint's id."""
-    key = (STEP.c.clock_id, STEP.c.name)
-    query = select(*key, STEP.c.complaint_id).where(STEP.c.next_at <= now)
-    query = query.order_by(STEP.c.next_at, STEP.c.complaint_id, STEP.c.due_at).limit(1)
-    found = (await tx.execute(query.with_for_update(skip_locked=True))).first()
-    if found is None:
-        return None
-    clock_id, name, complaint_id = found
-    await tx.execute(update(STEP).where(key[0] == clock_id, key[1] == name).values(next_at=until))
-    return str(complaint_id)
+async def set_aside(tx: AsyncSession, key: StepKey, now: datetime, until: datetime) -> bool:
+    """Look at a step that is due again only `until` then. False where another transaction has done it meanwhile."""
+    aside = update(STEP).where(*_is(key), STEP.c.next_at <= now).values(next_at=until).returning(STEP.c.name)
+    return (await tx.execute(aside)).first() is not None
+
+
+def _is(key: StepKey) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    clock_id, name = key
+    return STEP.c.clock_id == clock_id, STEP.c.name == name

@@ -59,40 +59,45 @@ async def fire_due(db: Database, clock: Clock, setup: Setup, *, batch: int = BAT
         done += len(published)
 
 
-async def _fire(db: Database, now: datetime, setup: Setup, limit: int) -> tuple[int, list[Event]]:
+async def _fire(
+    db: Database, now: datetime, setup: Setup, limit: int, only: store.StepKey | None = None
+) -> tuple[int, list[Event]]:
     async with db.transaction() as tx:
-        return await fire_batch(tx, now=now, limit=limit, setup=setup)
+        return await fire_batch(tx, now=now, limit=limit, setup=setup, only=only)
 
 
 async def _one_by_one(db: Database, now: datetime, setup: Setup, limit: int) -> tuple[int, list[Event]]:
     """As `_fire`, each step by itself. One that fails is set aside for a while, said so, and counted."""
     handled, published = 0, list[Event]()
-    for _ in range(limit):
+    async with db.reading() as session:
+        steps = await store.due_steps(session, now, limit)
+    for key in steps:
         try:
-            claimed, events = await _fire(db, now, setup, 1)
+            claimed, events = await _fire(db, now, setup, 1, key)
         except Exception as error:
             if is_outage(error):
                 raise
             async with db.transaction() as tx:
-                stuck = await store.set_aside(tx, now, now + ASIDE)
-            log.error("deadline.stuck", complaint_id=stuck, error=type(error).__name__)
-            stuck_total.inc()
+                aside = await store.set_aside(tx, key, now, now + ASIDE)
+            if aside:
+                log.error("deadline.stuck", clock_id=key[0], step=key[1], error=type(error).__name__)
+                stuck_total.inc()
             claimed, events = 1, []
-        if not claimed:
-            break
         handled += claimed
         published += events
     return handled, published
 
 
-async def fire_batch(tx: AsyncSession, *, now: datetime, limit: int, setup: Setup) -> tuple[int, list[Event]]:
-    """Do what is due about the `limit` longest overdue steps, in the order in which it fell due; how many were claimed,
-    and the events.
+async def fire_batch(
+    tx: AsyncSession, *, now: datetime, limit: int, setup: Setup, only: store.StepKey | None = None
+) -> tuple[int, list[Event]]:
+    """Do what is due about the `limit` longest overdue steps, or about `only` this one, in the order in which it fell
+    due; how many were claimed, and the events.
 
     A step whose warning and miss are both overdue gets both, each at its place in that order. Where more steps are due
     than were claimed, nothing is done out of turn: what fell due behind the last one claimed is left to the next batch.
     """
-    claimed = await store.claim_due(tx, now, limit)
+    claimed = await store.claim_due(tx, now, limit, only)
     if not claimed:
         return 0, []
     last = claimed[-1].step.next_at

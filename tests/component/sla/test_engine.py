@@ -206,6 +206,31 @@ async def test_a_step_that_cannot_be_done_holds_up_nobody_else(
     assert [name for name, step in await sla.told(3) if step == "acknowledge"] == LADDER
 
 
+async def test_no_step_is_set_aside_in_place_of_one_that_another_engine_has_done_meanwhile(
+    sla: Any, make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await sla.hear(*(make.received(n, day=n / 100) for n in range(3)))
+    real, claims = engine._fire, 0
+
+    async def overtaken(*args: Any) -> Any:
+        nonlocal claims
+        claims += 1
+        if claims == 1:
+            raise ZeroDivisionError  # the batch
+        if claims == 2:
+            while (await real(*args))[0]:  # the other engine, at the same moment
+                pass
+            raise ZeroDivisionError
+        return await real(*args)
+
+    monkeypatch.setattr(engine, "_fire", overtaken)
+    before = engine.stuck_total._value.get()
+    await sla.engine(day=8.2)
+    assert engine.stuck_total._value.get() == before
+    missed = [e["subject"][-1] for e in await sla.published() if e["type"].endswith("deadline.missed.v1")]
+    assert sorted(missed) == ["0", "1", "2"]
+
+
 async def test_imported_history_is_recorded_as_missed_without_any_alarm(sla: Any, make: Any) -> None:
     await sla.engine(day=40)
     await sla.hear(make.received(1, imported=True), make.received(2, imported=True))

@@ -173,4 +173,10 @@ def test_quiet_hours_always_end_within_days_also_where_clocks_change(
     assert not quiet.covers(end, zone)
     if end != at:
         assert quiet.covers(at, zone)
-        assert quiet.covers(end - timedelta(minutes=1), zone) or zone.utcoffset(end) != zone.utcoffset(at)
+        assert quiet.covers(end - timedelta(minutes=1), zone)
+
+
+def test_quiet_hours_whose_end_the_clocks_leap_over_end_with_the_leap() -> None:
+    leap = datetime(2026, 3, 29, 1, tzinfo=UTC)  # London's clocks go from 01:00 to 02:00
+    quiet = Quiet(time(22), time(1, 30))
+    assert quiet.end_after(leap - timedelta(hours=2), LONDON) == leap
