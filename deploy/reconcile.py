@@ -16,7 +16,7 @@ from sqlalchemy.sql.expression import ColumnElement
 from deploy.registry import SERVICES
 from services.intake.store.complaint import Complaint, Progress
 from services.reporting import store as reporting
-from services.reporting.domain import Cell, Fact, tally
+from services.reporting.domain.counting import Cell, Fact, tally
 from services.routing import store as routing
 from services.sla import store as sla
 from shared import audit, parking

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from sqlalchemy import Select, Table, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.reporting.domain import MISSED, OPEN, Selection
+from services.reporting.domain.counting import MISSED, OPEN, Selection
 from services.reporting.store import deadlines, margins, volume
 
 Kind = Literal["day", "month", "channel", "category", "department", "outcome"]

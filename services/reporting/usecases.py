@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.reporting import store
-from services.reporting.domain import applied, change
+from services.reporting.domain.counting import applied, change
 from shared import trace
 from shared.cloudevents import Envelope
 

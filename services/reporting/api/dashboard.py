@@ -12,7 +12,7 @@ from starlette.responses import Response
 from services.reporting import figures
 from services.reporting.api import charts
 from services.reporting.api.select import Selected, readers, today
-from services.reporting.domain import IN_TIME, LATE, MISSED, Selection
+from services.reporting.domain.counting import IN_TIME, LATE, MISSED, Selection
 from services.reporting.figures import Count
 from shared import i18n
 from shared.i18n import Translator, mark

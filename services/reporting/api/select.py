@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Query
 from pydantic import BeforeValidator, StringConstraints
 
-from services.reporting.domain import Selection
+from services.reporting.domain.counting import Selection
 from shared.security.principal import Role
 from shared.settings import Settings
 from shared.web.access import Check, allow

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import event, select
 
 from services.reporting import store
-from services.reporting.domain import Cell, Fact, Margin, Volume, tally
+from services.reporting.domain.counting import Cell, Fact, Margin, Volume, tally
 from shared.bus import Message
 from shared.db import Database
 

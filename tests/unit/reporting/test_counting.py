@@ -10,7 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.reporting.domain import Cell, Deadline, Fact, Margin, Selection, Volume, applied, cells, change, tally
+from services.reporting.domain.counting import (
+    Cell,
+    Deadline,
+    Fact,
+    Margin,
+    Selection,
+    Volume,
+    applied,
+    cells,
+    change,
+    tally,
+)
 from shared.errors import Invalid
 from shared.events import (
     ClockMet,

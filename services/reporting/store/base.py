@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel
 
-from services.reporting.domain import Cell, Deadline, Fact, Margin, Volume
+from services.reporting.domain.counting import Cell, Deadline, Fact, Margin, Volume
 from shared.db import SystemTables, UtcDateTime
 
 metadata = MetaData()

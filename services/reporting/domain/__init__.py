@@ -1,0 +1,1 @@
+"""The rules of the figures. Pure: no framework, time is an argument."""
