@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.reporting import usecases
+from services.reporting.usecases import record
 from shared.cloudevents import Envelope
 from shared.events import EVENTS
 from shared.inbox import Handle
@@ -19,6 +19,6 @@ def handler(zone: ZoneInfo) -> Handle:
     """The handler of the events in HANDLED; days are those of `zone`, the bank's."""
 
     async def handle(tx: AsyncSession, events: Sequence[Envelope]) -> None:
-        await usecases.record(tx, events, zone)
+        await record.record(tx, events, zone)
 
     return handle

@@ -1,29 +1,35 @@
 """Reporting's tables and how they are written. Never commits."""
 
 from services.reporting.store.base import (
-    COUNTERS,
+    BIGINT,
     Base,
+    counters,
+    customers,
     deadlines,
     facts,
-    hold,
-    margins,
     metadata,
-    move,
-    save,
+    read_model,
     tables,
-    volume,
+    terms,
 )
+from services.reporting.store.facts import count_terms, hold, meet_customers, move, neighbours, save, slots
 
 __all__ = [
-    "COUNTERS",
+    "BIGINT",
     "Base",
+    "count_terms",
+    "counters",
+    "customers",
     "deadlines",
     "facts",
     "hold",
-    "margins",
+    "meet_customers",
     "metadata",
     "move",
+    "neighbours",
+    "read_model",
     "save",
+    "slots",
     "tables",
-    "volume",
+    "terms",
 ]

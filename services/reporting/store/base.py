@@ -1,19 +1,15 @@
-"""Reporting's tables and how they are written. Never commits. `figures` reads the counters."""
+"""The tables of the read model."""
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import fields
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Column, Integer, MetaData, Table, select
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, Table, Text
 from sqlmodel import Field, SQLModel
 
-from services.reporting.domain.counting import Cell, Deadline, Fact, Margin, Volume
 from shared.db import SystemTables, UtcDateTime
 
 metadata = MetaData()
+BIGINT = BigInteger().with_variant(Integer(), "sqlite")
 
 
 class Base(SQLModel):
@@ -23,130 +19,147 @@ class Base(SQLModel):
 tables = SystemTables(metadata)
 
 
-def _time() -> Any:
-    return Field(None, sa_type=UtcDateTime)
+def _day() -> Any:
+    return Field(None)
+
+
+def _code(length: int = 64) -> Any:
+    return Field(max_length=length)
+
+
+class ReadModel(Base, table=True):
+    """One row: which `slot` of the tables below is read, and which is being built beside it, if one is.
+
+    `stale`: the figures lack what only replaying the events can tell, as after an upgrade.
+    """
+
+    __tablename__ = "read_model"
+
+    id: int = Field(primary_key=True)
+    live: int
+    building: int | None = None
+    began_at: datetime | None = Field(None, sa_type=UtcDateTime)
+    stale: bool = False
 
 
 class ComplaintFact(Base, table=True):
-    """One row a complaint: `domain.Fact`, and its status for whoever looks at the table."""
+    """One row a complaint and slot: the fact (`known`, `domain.fact`), and where it counts (`domain.place`)."""
 
-    __tablename__ = "complaint_fact"
+    __tablename__ = "fact"
+    __table_args__ = (
+        Index("fact_day", "slot", "day", "complaint_id"),
+        Index("fact_customer", "slot", "customer_ref"),
+    )
 
+    slot: int = Field(primary_key=True)
     complaint_id: str = Field(primary_key=True, max_length=64)
-    day: date | None = None
-    received_at: datetime | None = _time()
-    imported: bool = False
-    channel: str | None = Field(None, max_length=64)
-    product: str | None = Field(None, max_length=64)
-    branch: str | None = Field(None, max_length=64)
-    language: str | None = Field(None, max_length=35)
-    category: str | None = Field(None, max_length=64)
-    severity: str | None = Field(None, max_length=20)
-    classified_at: datetime | None = _time()
-    department: str | None = Field(None, max_length=64)
-    routed_at: datetime | None = _time()
-    assigned_at: datetime | None = _time()
-    acknowledged_at: datetime | None = _time()
-    responded_at: datetime | None = _time()
-    outcome: str | None = Field(None, max_length=20)
-    resolved_at: datetime | None = _time()
-    closed_at: datetime | None = _time()
-    escalation_level: int = 0
-    steps: dict[str, str] = Field(sa_column=Column(JSON, nullable=False))
-    status: str = Field(max_length=20)
-
-
-def _count() -> Any:
-    return Field(sa_column=Column(BigInteger().with_variant(Integer(), "sqlite"), nullable=False))
-
-
-class VolumeCount(Base, table=True):
-    """How many complaints are in one cell (`domain.Volume`); the day comes first, as every figure is of a period."""
-
-    __tablename__ = "volume"
-    __table_args__ = {"sqlite_with_rowid": False}
-
-    day: date = Field(primary_key=True)
-    channel: str = Field(primary_key=True, max_length=64)
-    category: str = Field(primary_key=True, max_length=64)
-    department: str = Field(primary_key=True, max_length=64)
-    outcome: str = Field(primary_key=True, max_length=20)
-    count: int = _count()
-
-
-class DeadlineCount(Base, table=True):
-    """How many deadlines are in one cell (`domain.Deadline`)."""
-
-    __tablename__ = "deadline_count"
-    __table_args__ = {"sqlite_with_rowid": False}
-
-    day: date = Field(primary_key=True)
-    channel: str = Field(primary_key=True, max_length=64)
-    category: str = Field(primary_key=True, max_length=64)
-    department: str = Field(primary_key=True, max_length=64)
-    step: str = Field(primary_key=True, max_length=20)
-    result: str = Field(primary_key=True, max_length=20)
-    count: int = _count()
-
-
-class MarginCount(Base, table=True):
-    """How many complaints, or deadlines, are in one cell of a single dimension (`domain.Margin`)."""
-
-    __tablename__ = "margin"
-    __table_args__ = {"sqlite_with_rowid": False}
-
-    dimension: str = Field(primary_key=True, max_length=20)
-    day: date = Field(primary_key=True)
-    code: str = Field(primary_key=True, max_length=64)
-    count: int = _count()
+    known: str = Field(sa_column=Column(Text, nullable=False))
+    reference: str | None = Field(None, max_length=40)
+    received_at: datetime | None = Field(None, sa_type=UtcDateTime)
+    customer_ref: str | None = Field(None, max_length=64)
+    day: date | None = _day()
+    acknowledged_day: date | None = _day()
+    responded_day: date | None = _day()
+    resolved_day: date | None = _day()
+    closed_day: date | None = _day()
+    reopened_day: date | None = _day()
+    disputed_day: date | None = _day()
+    rated_day: date | None = _day()
+    channel: str = _code()
+    category: str = _code()
+    product: str = _code()
+    department: str = _code()
+    branch: str = _code()
+    severity: str = _code(20)
+    language: str = _code(35)
+    jurisdiction: str = _code()
+    outcome: str = _code(20)
+    root_cause: str = _code()
+    state: str = _code(10)
+    vulnerable: str = _code(3)
+    repeat: str = _code(3)
+    to_acknowledge: int | None = None
+    to_respond: int | None = None
+    to_close: int | None = None
+    redress: int | None = Field(None, sa_column=Column(BIGINT))
+    currency: str | None = Field(None, max_length=3)
+    overall: int | None = None
+    staff: int | None = None
+    product_rating: int | None = None
+    handling: int | None = None
+    assignee: str | None = Field(None, max_length=100)
+    status: str = _code(20)
 
 
 facts: Table = ComplaintFact.__table__  # type: ignore[attr-defined]
-volume: Table = VolumeCount.__table__  # type: ignore[attr-defined]
-deadlines: Table = DeadlineCount.__table__  # type: ignore[attr-defined]
-margins: Table = MarginCount.__table__  # type: ignore[attr-defined]
-COUNTERS: dict[type[Cell], Table] = {Volume: volume, Deadline: deadlines, Margin: margins}
-
-_FIELDS = tuple(f.name for f in fields(Fact))
-
-
-async def hold(tx: AsyncSession, ids: Collection[str]) -> dict[str, Fact]:
-    """The facts of complaints `ids`, new where there were none, held for this transaction: whoever else would change
-    one of them waits. All holders come by in the order of the ids, so none waits for another in a circle."""
-    ordered = sorted(set(ids))
-    blank = _insert(tx, facts).on_conflict_do_nothing()
-    await tx.execute(blank, [_row(Fact(id)) for id in ordered])
-    query = select(*(facts.c[name] for name in _FIELDS)).where(facts.c.complaint_id.in_(ordered))
-    found = (await tx.execute(query.order_by(facts.c.complaint_id).with_for_update())).all()
-    return {row.complaint_id: Fact(*row) for row in found}
+Index(
+    "fact_open",
+    facts.c.slot,
+    facts.c.department,
+    facts.c.assignee,
+    postgresql_where=facts.c.state == "open",
+    sqlite_where=facts.c.state == "open",
+)
+for _name in ("closed_day", "responded_day", "resolved_day"):
+    _column = facts.c[_name]
+    _set = _column.is_not(None)
+    Index(f"fact_{_name}", facts.c.slot, _column, postgresql_where=_set, sqlite_where=_set)
 
 
-async def save(tx: AsyncSession, changed: Sequence[Fact]) -> None:
-    """Write `changed` facts, which are held."""
-    if not changed:
-        return
-    statement = _insert(tx, facts)
-    values = {c.name: c for c in statement.excluded if c.name != "complaint_id"}
-    upsert = statement.on_conflict_do_update(index_elements=["complaint_id"], set_=values)
-    await tx.execute(upsert, [_row(fact) for fact in changed])
+class DeadlineFact(Base, table=True):
+    """One row for each deadline of a complaint; see `domain.fact.Deadline`."""
+
+    __tablename__ = "deadline_fact"
+    __table_args__ = {"sqlite_with_rowid": False}
+
+    slot: int = Field(primary_key=True)
+    complaint_id: str = Field(primary_key=True, max_length=64)
+    key: str = Field(primary_key=True, max_length=120)
+    step: str = _code(30)
+    rule: str = _code()
+    kind: str = _code(20)
+    is_primary: bool
+    result: str = _code(20)
 
 
-async def move(tx: AsyncSession, changes: Mapping[Cell, int]) -> None:
-    """Move the counters, cells in order: two that count at the same time never wait for each other in a circle."""
-    for kind, table in COUNTERS.items():
-        moved = sorted((cell, by) for cell, by in changes.items() if isinstance(cell, kind))
-        if moved:
-            rows = [{**cell._asdict(), "count": by} for cell, by in moved]
-            statement = _insert(tx, table)
-            added = {"count": table.c["count"] + statement.excluded["count"]}
-            await tx.execute(statement.on_conflict_do_update(index_elements=[*table.primary_key], set_=added), rows)
+class Tally(Base, table=True):
+    """How many are in one cell (`domain.place.Cell`)."""
+
+    __tablename__ = "tally"
+    __table_args__ = {"sqlite_with_rowid": False}
+
+    slot: int = Field(primary_key=True)
+    series: str = Field(primary_key=True, max_length=160)
+    day: date = Field(primary_key=True)
+    code: str = Field(primary_key=True, max_length=160)
+    count: int = Field(sa_column=Column(BIGINT, nullable=False))
 
 
-def _row(fact: Fact) -> dict[str, Any]:
-    return {**{name: getattr(fact, name) for name in _FIELDS}, "status": fact.status}
+class Customer(Base, table=True):
+    """Who has complained, by the keyed hash that stands for a person: a row to lock, so that two complaints of one
+    person that arrive at the same moment know of each other."""
+
+    __tablename__ = "customer"
+
+    customer_ref: str = Field(primary_key=True, max_length=64)
 
 
-def _insert(tx: AsyncSession, table: Table) -> Any:
-    """An INSERT that may say what to do on conflict; SQLite and PostgreSQL say it alike, SQLAlchemy does not."""
-    dialect = sqlite if tx.get_bind().dialect.name == "sqlite" else postgresql
-    return dialect.insert(table)
+class TermCount(Base, table=True):
+    """In how many complaints of a day a term occurs (`domain.theme`); kept for some months."""
+
+    __tablename__ = "term_count"
+    __table_args__ = {"sqlite_with_rowid": False}
+
+    slot: int = Field(primary_key=True)
+    day: date = Field(primary_key=True)
+    term: str = Field(primary_key=True, max_length=80)
+    count: int
+
+
+def _table(model: type[SQLModel]) -> Table:
+    found: Table = model.__table__  # type: ignore[attr-defined]
+    return found
+
+
+read_model, deadlines, counters = _table(ReadModel), _table(DeadlineFact), _table(Tally)
+customers, terms = _table(Customer), _table(TermCount)

@@ -1,0 +1,155 @@
+"""Counts: from the counters where they are kept, else from the rows.
+
+Counted from the counters, whatever the number of complaints: all complaints of any period, and those with one code of
+a filter (`domain.place.FILTERS`) over whole months. From the rows, by index on the day: the days at the edges of a
+period that begins or ends within a month, and complaints narrowed by several codes or by another dimension.
+"""
+
+from collections import Counter
+from datetime import date
+from typing import Any
+
+from sqlalchemy import Select, func, literal, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.sql.elements import ColumnElement
+
+from services.reporting.domain import selection as periods
+from services.reporting.domain.place import BASES, FILTERS, series
+from services.reporting.domain.selection import Selection, cut
+from services.reporting.store import counters, deadlines, facts, read_model
+
+_LIVE = select(read_model.c.live).scalar_subquery()
+# Every complaint is once in each dimension of its basis, so for a total any will do: the fewer its codes, the better.
+_FEW = ("state", "vulnerable", "channel", "department")
+
+
+async def agree(session: AsyncSession) -> None:
+    """Let all that `session` reads from here on be of one moment, so that the figures of a page fit together and none
+    is of a read model that is being taken down. To be called before it reads. On SQLite a transaction does so by
+    itself."""
+    if session.get_bind().dialect.name == "postgresql":
+        await session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+
+
+async def counts(session: AsyncSession, basis: str, dimension: str, chosen: Selection) -> Counter[str]:
+    """How many there are under each code of `dimension`: complaints of `basis` on its day, with a measure's values as
+    codes; deadlines (`deadline`) by step, rule or department on the day of receipt; or amounts (`redress`), in
+    `domain.fact.REDRESS_UNIT`, by `` (of all) or a dimension. What is nought is left out."""
+    where = dict(chosen.where)
+    code = where.pop(dimension, None) if basis in BASES else None
+    found: Counter[str] = Counter()
+    for query in _queries(basis, dimension, where, chosen):
+        for key, n in (await session.execute(query)).all():
+            found[str(key)] += int(n)
+    return Counter({key: n for key, n in found.items() if n and code in (None, key)})
+
+
+def _queries(basis: str, dimension: str, where: dict[str, str], chosen: Selection) -> list[Select[Any]]:
+    """Queries of codes with their counts; `where` are the narrowings beside that to a code of `dimension` itself."""
+    counted = len(where) < 2 and all(name in FILTERS for name in where) and not (basis == "redress" and dimension)
+    if where and not counted:
+        return [_rows(basis, dimension, chosen)]
+    only = next(iter(where.items()), None)
+    parts = cut(chosen.since, chosen.until)
+    if only is None:
+        found = [_cells(series("d", basis, dimension), *days) for days in parts.days]
+    else:
+        found = [_rows(basis, dimension, chosen.over(*days)) for days in parts.days]
+    if parts.months is not None:
+        found.append(_cells(series("m", basis, dimension, only), *parts.months))
+    return found
+
+
+async def over_time(session: AsyncSession, basis: str, grain: str, chosen: Selection) -> dict[str, int]:
+    """How many complaints of `basis` there are in each day, month, quarter or year, in order. Periods without any are
+    left out; the first and the last may be cut off by the selection."""
+    by_day: Counter[date] = Counter()
+    for query in _daily(basis, grain, chosen):
+        for day, n in (await session.execute(query)).all():
+            by_day[day] += int(n)
+    found: Counter[str] = Counter()
+    for day, n in sorted(by_day.items()):
+        found[periods.name(day, grain)] += n
+    return {key: n for key, n in found.items() if n}
+
+
+def _daily(basis: str, grain: str, chosen: Selection) -> list[Select[Any]]:
+    """Queries of days, or first days of months, with their counts."""
+    which = BASES[basis]
+    where = dict(chosen.where)
+    if not where:
+        dimension, code = next(d for d in _FEW if d in which.dimensions), None
+    elif len(where) == 1 and (only := next(iter(where))) in which.dimensions:
+        dimension, code = only, where[only]
+    else:
+        return [_rows_by_day(basis, chosen)]
+    if grain == "day":
+        return [_cells_by_day(series("d", basis, dimension), code, chosen.since, chosen.until)]
+    parts = cut(chosen.since, chosen.until)
+    found = [_cells_by_day(series("d", basis, dimension), code, *days) for days in parts.days]
+    if parts.months is not None:
+        found.append(_cells_by_day(series("m", basis, dimension), code, *parts.months))
+    return found
+
+
+def _cells(name: str, since: date | None, until: date | None) -> Select[Any]:
+    query = select(counters.c.code, func.sum(counters.c["count"]))
+    return _between(query.where(*_of(name)), counters.c.day, since, until).group_by(counters.c.code)
+
+
+def _cells_by_day(name: str, code: str | None, since: date | None, until: date | None) -> Select[Any]:
+    query = select(counters.c.day, func.sum(counters.c["count"])).where(*_of(name))
+    if code is not None:
+        query = query.where(counters.c.code == code)
+    return _between(query, counters.c.day, since, until).group_by(counters.c.day)
+
+
+def _of(name: str) -> tuple[ColumnElement[bool], ...]:
+    return counters.c.slot == _LIVE, counters.c.series == name
+
+
+def _rows(basis: str, dimension: str, chosen: Selection) -> Select[Any]:
+    if basis == "deadline":
+        return _deadline_rows(dimension, chosen)
+    if basis == "redress":
+        code = facts.c.currency if not dimension else facts.c[dimension] + literal("/") + facts.c.currency
+        query = select(code, func.sum(facts.c.redress)).where(facts.c.redress.is_not(None))
+        return narrowed(query, "resolved_day", chosen).group_by(code)
+    column = facts.c[dimension]
+    query = select(column, func.count()).where(column.is_not(None))
+    return narrowed(query, BASES[basis].day, chosen).group_by(column)
+
+
+def _rows_by_day(basis: str, chosen: Selection) -> Select[Any]:
+    column = facts.c[BASES[basis].day]
+    return narrowed(select(column, func.count()), column.name, chosen).group_by(column)
+
+
+def _deadline_rows(dimension: str, chosen: Selection) -> Select[Any]:
+    slash = literal("/")
+    code = {
+        "step": deadlines.c.step + slash + deadlines.c.result,
+        "department": facts.c.department + slash + deadlines.c.result,
+        "rule": deadlines.c.rule + slash + deadlines.c.step + slash + deadlines.c.result,
+    }[dimension]
+    same = (deadlines.c.slot == facts.c.slot) & (deadlines.c.complaint_id == facts.c.complaint_id)
+    query = select(code, func.count()).select_from(facts).join(deadlines, same)
+    if dimension != "rule":
+        query = query.where(deadlines.c.is_primary)
+    return narrowed(query, "day", chosen).group_by(code)
+
+
+def narrowed(query: Select[Any], day: str, chosen: Selection) -> Select[Any]:
+    """`query` of facts, of those that `chosen` means by their column `day`; those whose receipt is not known are not
+    counted."""
+    query = query.where(facts.c.slot == _LIVE, facts.c.day.is_not(None), facts.c[day].is_not(None))
+    query = query.where(*(facts.c[name] == code for name, code in chosen.where.items()))
+    return _between(query, facts.c[day], chosen.since, chosen.until)
+
+
+def _between(query: Select[Any], column: ColumnElement[date], since: date | None, until: date | None) -> Select[Any]:
+    if since is not None:
+        query = query.where(column >= since)
+    if until is not None:
+        query = query.where(column <= until)
+    return query
