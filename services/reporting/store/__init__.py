@@ -10,22 +10,24 @@ from services.reporting.store.base import (
     metadata,
     read_model,
     tables,
-    terms,
+    texts,
 )
-from services.reporting.store.recording import count_terms, hold, meet_customers, move, neighbours, save, slots
+from services.reporting.store.recording import hold, meet_customers, move, neighbours, save, slots
 from services.reporting.store.swapping import SLOTTED, drop_some, lacking, stale, start_building, stop_building, swap
+from services.reporting.store.texts import forget_texts, keep_texts
 
 __all__ = [
     "BIGINT",
     "SLOTTED",
     "Base",
-    "count_terms",
     "counters",
     "customers",
     "deadlines",
     "drop_some",
     "facts",
+    "forget_texts",
     "hold",
+    "keep_texts",
     "lacking",
     "meet_customers",
     "metadata",
@@ -39,5 +41,5 @@ __all__ = [
     "stop_building",
     "swap",
     "tables",
-    "terms",
+    "texts",
 ]

@@ -144,16 +144,17 @@ class Customer(Base, table=True):
     customer_ref: str = Field(primary_key=True, max_length=64)
 
 
-class TermCount(Base, table=True):
-    """In how many complaints of a day a term occurs (`domain.theme`); kept for some months."""
+class ComplaintText(Base, table=True):
+    """What a complaint says, redacted as its event is: the first words, to be shown as an example, and its terms
+    (`domain.theme`), by which new themes are found. Kept for some months; gone as soon as the complaint is erased."""
 
-    __tablename__ = "term_count"
-    __table_args__ = {"sqlite_with_rowid": False}
+    __tablename__ = "complaint_text"
+    __table_args__ = (Index("complaint_text_day", "day"),)
 
-    slot: int = Field(primary_key=True)
-    day: date = Field(primary_key=True)
-    term: str = Field(primary_key=True, max_length=80)
-    count: int
+    complaint_id: str = Field(primary_key=True, max_length=64)
+    day: date
+    excerpt: str = Field(sa_column=Column(Text, nullable=False))
+    terms: str = Field(sa_column=Column(Text, nullable=False))
 
 
 def _table(model: type[SQLModel]) -> Table:
@@ -162,4 +163,4 @@ def _table(model: type[SQLModel]) -> Table:
 
 
 read_model, deadlines, counters = _table(ReadModel), _table(DeadlineFact), _table(Tally)
-customers, terms = _table(Customer), _table(TermCount)
+customers, texts = _table(Customer), _table(ComplaintText)

@@ -1,7 +1,6 @@
 """Facts and counters, taken for a unit of work and written back. Never commits."""
 
-import sqlite3
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -12,11 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.reporting.domain.fact import Fact
 from services.reporting.domain.place import UNSTATED, Cell, place
-from services.reporting.store.base import counters, customers, deadlines, facts, read_model, terms
+from services.reporting.store.base import customers, deadlines, facts, read_model
 from shared.db.bulk import driver, in_one_hop
 
-_BLANK = "{}"
-_TERMS = "INSERT INTO term_count (slot, day, term, count)"
 _TALLY = "INSERT INTO tally (slot, series, day, code, count)"
 
 
@@ -96,37 +93,19 @@ async def save(
 
 async def move(tx: AsyncSession, slot: int, changes: Mapping[Cell, int]) -> None:
     """Move the counters, cells in order: two that count at the same time never wait for each other in a circle."""
-    rows = [(slot, *cell, by) for cell, by in sorted(changes.items())]
-    await _add(tx, counters, _TALLY, "slot, series, day, code", ("integer", "text", "date", "text", "bigint"), rows)
-
-
-async def count_terms(tx: AsyncSession, slot: int, found: Mapping[tuple[Any, str], int]) -> None:
-    """Add to in how many complaints of a day a term occurs; `found` is by day and term."""
-    rows = [(slot, day, term, by) for (day, term), by in sorted(found.items())]
-    await _add(tx, terms, _TERMS, "slot, day, term", ("integer", "date", "text", "integer"), rows)
-
-
-async def _add(
-    tx: AsyncSession, table: Table, into: str, keys: str, types: tuple[str, ...], rows: Sequence[tuple[Any, ...]]
-) -> None:
-    """Add the last value of each row to the `count` of its cell. There are many cells to a batch: in one statement on
-    PostgreSQL, in one trip to SQLite's thread."""
-    if not rows:
+    if not changes:
         return
     connection = await tx.connection()
-    added = f"ON CONFLICT ({keys}) DO UPDATE SET count = {table.name}.count + excluded.count"
+    added = "ON CONFLICT (slot, series, day, code) DO UPDATE SET count = tally.count + excluded.count"
+    moved = sorted(changes.items())
+    # past SQLAlchemy, since there are many cells to a batch: one statement, or one trip to SQLite's thread
     if connection.dialect.name == "sqlite":
-        values = [tuple(v if isinstance(v, int | str) else v.isoformat() for v in row) for row in rows]
-        sql = f"{into} VALUES ({', '.join('?' * len(types))}) {added}"
-        await in_one_hop(connection, lambda raw: _many(raw, sql, values))
+        values = [(slot, cell.series, cell.day.isoformat(), cell.code, by) for cell, by in moved]
+        await in_one_hop(connection, lambda raw: raw.executemany(f"{_TALLY} VALUES (?, ?, ?, ?, ?) {added}", values))
     else:
-        arrays = ", ".join(f"${i}::{kind}[]" for i, kind in enumerate(types, 1))
-        sql = f"{into} SELECT * FROM unnest({arrays}) {added}"  # noqa: S608
-        await (await driver(connection)).execute(sql, *zip(*rows, strict=True))
-
-
-def _many(raw: sqlite3.Connection, sql: str, values: Iterable[tuple[Any, ...]]) -> None:
-    raw.executemany(sql, values)
+        cells = "SELECT $1::integer, * FROM unnest($2::text[], $3::date[], $4::text[], $5::bigint[])"
+        columns = zip(*((*cell, by) for cell, by in moved), strict=True)
+        await (await driver(connection)).execute(f"{_TALLY} {cells} {added}", slot, *columns)
 
 
 _UTC = ZoneInfo("UTC")

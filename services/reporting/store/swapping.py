@@ -6,9 +6,9 @@ from typing import Any
 from sqlalchemy import Table, delete, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.reporting.store.base import counters, deadlines, facts, read_model, terms
+from services.reporting.store.base import counters, deadlines, facts, read_model
 
-SLOTTED = (facts, deadlines, counters, terms)
+SLOTTED = (facts, deadlines, counters)
 """Tables whose rows belong to a slot."""
 
 

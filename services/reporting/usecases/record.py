@@ -11,10 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.reporting import store
 from services.reporting.domain.fact import Fact, applied
 from services.reporting.domain.place import change
+from services.reporting.domain.theme import terms
 from shared import trace
 from shared.cloudevents import Envelope
-from shared.events import ComplaintReceived
+from shared.events import ComplaintErased, ComplaintReceived
 
+EXCERPT = 280
+"""How many letters of a narrative are kept to be shown as an example."""
 REPEAT_WITHIN = timedelta(days=365)
 """Whoever has complained within this time before complains again."""
 
@@ -26,6 +29,7 @@ async def record(tx: AsyncSession, events: Sequence[Envelope], zone: ZoneInfo) -
     A number of statements that does not depend on how many events there are.
     """
     slots = await store.slots(tx)
+    await _words(tx, events, zone)
     await store.meet_customers(tx, {ref for event in events if (ref := who(event))})
     for slot in slots:
         await record_in(tx, slot, events, zone)
@@ -49,6 +53,23 @@ async def record_in(tx: AsyncSession, slot: int, events: Sequence[Envelope], zon
     changed = [fact for id, fact in after.items() if fact != before[id]]
     await store.save(tx, slot, changed, before, zone)
     await store.move(tx, slot, change(((before[fact.complaint_id], fact) for fact in changed), zone))
+
+
+async def _words(tx: AsyncSession, events: Sequence[Envelope], zone: ZoneInfo) -> None:
+    """Keep what complaints say, redacted as it comes, and forget it when one is erased."""
+    erased = {event.subject for event in events if isinstance(event.data, ComplaintErased)}
+    rows = [
+        (
+            event.subject,
+            event.data.received_at.astimezone(zone).date(),
+            event.data.narrative[:EXCERPT],
+            terms(event.data.narrative),
+        )
+        for event in events
+        if isinstance(event.data, ComplaintReceived) and event.data.narrative and event.subject not in erased
+    ]
+    await store.keep_texts(tx, rows)
+    await store.forget_texts(tx, erased)
 
 
 def who(event: Envelope) -> str | None:

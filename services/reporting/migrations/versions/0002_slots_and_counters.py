@@ -130,14 +130,16 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_table(
-        "term_count",
-        sa.Column("slot", sa.Integer(), nullable=False),
+        "complaint_text",
+        sa.Column("complaint_id", sa.String(length=64), nullable=False),
         sa.Column("day", sa.Date(), nullable=False),
-        sa.Column("term", sa.String(length=80), nullable=False),
-        sa.Column("count", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("slot", "day", "term"),
-        sqlite_with_rowid=False,
+        sa.Column("excerpt", sa.Text(), nullable=False),
+        sa.Column("terms", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("complaint_id"),
     )
+    with op.batch_alter_table("complaint_text", schema=None) as batch_op:
+        batch_op.create_index("complaint_text_day", ["day"], unique=False)
+
     op.bulk_insert(
         sa.table(
             "read_model", sa.column("id", sa.Integer), sa.column("live", sa.Integer), sa.column("stale", sa.Boolean)
