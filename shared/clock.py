@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 
 Clock = Callable[[], datetime]
 
@@ -19,4 +20,9 @@ def rfc3339(moment: datetime) -> str:
     """`moment` as RFC 3339 in UTC with milliseconds and `Z`. Raises ValueError for a naive time."""
     if moment.tzinfo is None:
         raise ValueError("a time without an offset")
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return _in_utc(moment.astimezone(UTC))
+
+
+@lru_cache(maxsize=256)  # a batch says its own moment thousands of times; in UTC, equal moments have equal texts
+def _in_utc(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,4 +1,4 @@
-"""Many rows in one statement, past the ORM: `unnest` on PostgreSQL, `executemany` on SQLite.
+"""Many rows in one statement, past the ORM: `unnest` or COPY on PostgreSQL, `executemany` on SQLite.
 
 SQLite runs in a thread of its own, and going there and back costs more than most statements do. So what belongs
 together goes there together (`in_one_hop`).
@@ -17,6 +17,8 @@ Row = tuple[Any, ...]
 T = TypeVar("T")
 Processors = tuple[tuple[int, Callable[[Any], Any]], ...]
 _UNLESS_THERE = " ON CONFLICT DO NOTHING"
+MANY = 200
+"""Rows from which on COPY, which takes a third less time a row, is worth its further round trips."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ async def bulk_insert(connection: AsyncConnection, table: Table, columns: tuple[
     if connection.dialect.name == "sqlite":
         await in_one_hop(connection, lambda raw: insert_here(raw, connection.dialect, one))
     else:
-        await _insert_there(await driver(connection), connection.dialect, one)
+        await insert_there(await driver(connection), connection.dialect, one)
 
 
 async def insert_new(connection: AsyncConnection, table: Table, columns: tuple[str, ...], rows: Sequence[Row]) -> int:
@@ -54,7 +56,7 @@ async def insert_new(connection: AsyncConnection, table: Table, columns: tuple[s
     one = Insert(table, columns, rows, new_only=True)
     if connection.dialect.name == "sqlite":
         return await in_one_hop(connection, lambda raw: insert_here(raw, connection.dialect, one))
-    return await _insert_there(await driver(connection), connection.dialect, one)
+    return await insert_there(await driver(connection), connection.dialect, one)
 
 
 async def bulk_update(
@@ -66,8 +68,7 @@ async def bulk_update(
     dialect = connection.dialect
     if dialect.name == "sqlite":
         sql, processors = _set_here(table, keys, columns, dialect)
-        turned = [(*row[len(keys) :], *row[: len(keys)]) for row in rows]
-        values = [_processed(row, processors) for row in turned]
+        values = _processed([(*row[len(keys) :], *row[: len(keys)]) for row in rows], processors)
         await in_one_hop(connection, lambda raw: raw.executemany(sql, values))
     else:
         await (await driver(connection)).execute(_set_there(table, keys, columns, dialect), *zip(*rows, strict=True))
@@ -100,7 +101,7 @@ async def in_one_hop(connection: AsyncConnection, work: Callable[[sqlite3.Connec
 def insert_here(raw: sqlite3.Connection, dialect: Dialect, one: Insert) -> int:
     """Insert by the bare connection of SQLite, in its thread; how many rows that made."""
     sql, processors = _values(one.table, one.columns, dialect, one.new_only)
-    return raw.executemany(sql, [_processed(row, processors) for row in one.rows]).rowcount
+    return raw.executemany(sql, _processed(one.rows, processors)).rowcount
 
 
 def insert_sql(one: Insert, dialect: Dialect) -> str:
@@ -108,16 +109,22 @@ def insert_sql(one: Insert, dialect: Dialect) -> str:
     return _unnest(one.table, one.columns, dialect, one.new_only)
 
 
-async def _insert_there(raw: Any, dialect: Dialect, one: Insert) -> int:
-    status: str = await raw.execute(insert_sql(one, dialect), *one.arrays())
-    return int(status.rpartition(" ")[2])  # "INSERT 0 32"
+async def insert_there(raw: Any, dialect: Dialect, one: Insert) -> int:
+    """Insert by the bare connection of PostgreSQL; how many rows that made."""
+    status: str
+    if len(one.rows) < MANY or one.new_only:
+        status = await raw.execute(insert_sql(one, dialect), *one.arrays())
+    else:
+        status = await raw.copy_records_to_table(one.table.name, columns=one.columns, records=one.rows)
+    return int(status.rpartition(" ")[2])  # "INSERT 0 32", "COPY 32"
 
 
-def _processed(row: Row, processors: Processors) -> Sequence[Any]:
-    values = list(row)
+def _processed(rows: Sequence[Row], processors: Processors) -> Iterable[Row]:
+    """The rows as the driver takes them, made column by column: so the loops are not Python's."""
+    columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
     for i, process in processors:
-        values[i] = process(values[i])
-    return values
+        columns[i] = list(map(process, columns[i]))
+    return zip(*columns, strict=True)
 
 
 def _into(table: Table, columns: tuple[str, ...], dialect: Dialect) -> str:

@@ -16,14 +16,14 @@ from sqlalchemy import Connection, Dialect, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from shared.clock import rfc3339
-from shared.db.bulk import Insert, driver, in_one_hop, insert_here, insert_sql
+from shared.db.bulk import MANY, Insert, driver, in_one_hop, insert_here, insert_sql, insert_there
 from shared.db.tables import SystemTables
 
 GENESIS = "0" * 64
 OUTBOX_CHANNEL = "redress_outbox"
 _OUTBOX = ("event_id", "key", "type", "payload", "created_at")
 _TELL = f"SELECT pg_notify('{OUTBOX_CHANNEL}', ''), seq, hash FROM audit_head"  # noqa: S608
-_LINK = "UPDATE audit_head SET seq = $8, hash = $9"  # the parameters after those of _AUDIT
+_LINK = "UPDATE audit_head SET seq = ${}, hash = ${}"
 _AUDIT = ("seq", "at", "actor", "action", "subject", "detail", "hash")
 
 
@@ -81,19 +81,27 @@ class Pending:
             raw.execute("UPDATE audit_head SET seq = ?, hash = ?", (links.rows[-1][0], links.rows[-1][-1]))
 
     async def _write_there(self, raw: Any, dialect: Dialect, tables: SystemTables, told: Insert) -> None:
-        """In two statements at most: each is a round trip, and from the first on others wait for the chain's head.
-        The relay, which may be another process, hears of the commit by NOTIFY."""
+        """In two statements at most, unless they are many: each is a round trip, and from the first on others wait for
+        the chain's head. The relay, which may be another process, hears of the commit by NOTIFY."""
         head: Sequence[Any] = ()
-        if told.rows:
-            lock = " FOR UPDATE" if self.audit else ""
-            sql = f"WITH told AS ({insert_sql(told, dialect)}) {_TELL}{lock}"
-            _, *head = await raw.fetchrow(sql, *told.arrays())
+        lock = " FOR UPDATE" if self.audit else ""
+        if len(told.rows) >= MANY:
+            await insert_there(raw, dialect, told)
+            _, *head = await raw.fetchrow(_TELL + lock)
+        elif told.rows:
+            _, *head = await raw.fetchrow(f"WITH told AS ({insert_sql(told, dialect)}) {_TELL}{lock}", *told.arrays())
         elif self.audit:
             head = await raw.fetchrow("SELECT seq, hash FROM audit_head FOR UPDATE")
         if self.audit:
             links = self._chain(tables, *head)
-            sql = f"WITH links AS ({insert_sql(links, dialect)}) {_LINK}"
-            await raw.execute(sql, *links.arrays(), links.rows[-1][0], links.rows[-1][-1])
+            last = links.rows[-1][0], links.rows[-1][-1]
+            if len(links.rows) >= MANY:
+                await insert_there(raw, dialect, links)
+                await raw.execute(_LINK.format(1, 2), *last)
+            else:
+                n = len(_AUDIT)
+                sql = f"WITH links AS ({insert_sql(links, dialect)}) {_LINK.format(n + 1, n + 2)}"
+                await raw.execute(sql, *links.arrays(), *last)
 
     def _chain(self, tables: SystemTables, seq: int, previous: str) -> Insert:
         """The entries as rows, linked to the head (`seq`, `previous`)."""

@@ -42,3 +42,22 @@ def test_a_short_run_of_every_contestant(database: str) -> None:
         assert found["ratios"][other]["rate"] == pytest.approx(rates["ours"] / rates[other])
     assert found["raw_rows_per_second"] > 0
     assert "MISSED" in done.stderr or "reached" in done.stderr
+
+
+@pytest.mark.timeout(110)
+@pytest.mark.parametrize("database", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def test_a_short_run_of_the_deadline_engine(database: str) -> None:
+    if database == "postgres" and find_postgres() is None:
+        pytest.skip("not installed")
+    options = ["--database", database, "--rounds", "1", "--small", "3000", "--large", "4000", "--json"]
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.bench", "sla", *options], cwd=ROOT, capture_output=True, text=True, timeout=100
+    )
+
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)["databases"][database]
+    for kind in ("warning", "miss"):
+        ours, floor = found[kind], found[f"{kind} floor"]
+        assert ours["ratio"] == pytest.approx(ours["ours_ms"] / ours["beside_ms"])
+        assert floor["beside_ms"] == ours["beside_ms"]
+    assert done.stderr.count("floor") == 2

@@ -54,7 +54,7 @@ def fire(due: Due, *, reach: Reach, now: datetime) -> tuple[Step, list[tuple[Eve
     step = due.step
     assert step.next_at is not None
     assert step.next_at <= now
-    if step.missed_at is None and not step.historic and step.warned < len(step.warn_ats):
+    if step.missed_at is None and not step.historic and step.warned < len(step.warnings):
         warned = step.moved(warned=step.warned + 1, warned_at=now)
         event = DeadlineWarned(**_tag(due), due_at=step.due_at, warned_at=now, warning=warned.warned)
         return warned, [(event, reach(due, "officer"))]

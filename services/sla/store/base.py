@@ -182,7 +182,8 @@ EDITION: Table = metadata.tables["calendar_edition"]
 HANDLING: Table = metadata.tables["handling"]
 
 _acts = STEP.c.next_at.is_not(None)
-Index("step_next", STEP.c.next_at, postgresql_where=_acts, sqlite_where=_acts)
+as_due = (STEP.c.next_at, STEP.c.complaint_id, STEP.c.due_at)
+Index("step_next", *as_due, postgresql_where=_acts, sqlite_where=_acts)
 open_step = STEP.c.met_at.is_(None) & STEP.c.historic.is_(False) & STEP.c.ended.is_(False)
 Index("step_open", STEP.c.act_by, STEP.c.clock_id, STEP.c.name, postgresql_where=open_step, sqlite_where=open_step)
 Index("step_state", STEP.c.state, STEP.c.complaint_id, STEP.c.name)

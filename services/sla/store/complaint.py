@@ -1,6 +1,7 @@
 """Complaints with their clocks, taken for a unit of work and written back."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from operator import attrgetter, itemgetter
 from typing import Any
 
 from sqlalchemy import select
@@ -86,24 +87,19 @@ async def save(
     rows = [tuple(row[c] for c in ("clock_id", *TURNING)) for row in turned]
     await bulk_update(connection, CLOCK, ("clock_id",), TURNING, rows)
     await bulk_insert(connection, STEP, STEP_COLUMNS, [tuple(row[c] for c in STEP_COLUMNS) for row in new_steps])
-    await _save_steps(tx, moved, MOVING)
+    rows = [(clock_id, step.name, *_moving(step_values(step))) for clock_id, step in moved]
+    await bulk_update(connection, STEP, ("clock_id", "name"), MOVING, rows)
     await bulk_insert(connection, ENTRY, ENTRY_COLUMNS, [entry_values(id, entry) for id, entry in entries])
 
 
 async def save_fired(tx: AsyncSession, steps: Iterable[tuple[str, Step]]) -> None:
     """Write where steps, each with its clock's id, have come to by firing."""
-    await _save_steps(tx, steps, FIRED)
+    rows = [(clock_id, step.name, *_fired(step)) for clock_id, step in steps]
+    await bulk_update(await tx.connection(), STEP, ("clock_id", "name"), FIRED, rows)
 
 
-async def _save_steps(tx: AsyncSession, steps: Iterable[tuple[str, Step]], columns: tuple[str, ...]) -> None:
-    rows = []
-    for clock_id, step in steps:
-        if columns is FIRED:
-            rows.append((clock_id, step.name, *(getattr(step, c) for c in FIRED)))
-        else:
-            values = step_values(step)
-            rows.append((clock_id, step.name, *(values[c] for c in columns)))
-    await bulk_update(await tx.connection(), STEP, ("clock_id", "name"), columns, rows)
+_moving = itemgetter(*MOVING)
+_fired = attrgetter(*FIRED)
 
 
 def _new_step(complaint_id: str, clock: Clock, step: Step) -> dict[str, Any]:

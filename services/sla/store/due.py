@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.sla.domain.firing import Due
-from services.sla.store.base import CLOCK, COMPLAINT, STEP
+from services.sla.store.base import CLOCK, COMPLAINT, STEP, as_due
 from services.sla.store.mapping import NEEDED, fired_step
 
 
@@ -19,7 +19,6 @@ async def next_due(session: AsyncSession, now: datetime) -> datetime | None:
 
 StepKey = tuple[str, str]
 """A step by its clock's id and its own name."""
-_ORDER = (STEP.c.next_at, STEP.c.complaint_id, STEP.c.due_at)
 _STEP = [STEP.c[name] for name in NEEDED]
 _ABOUT = (
     STEP.c.complaint_id,
@@ -35,7 +34,7 @@ _ABOUT = (
 
 async def due_steps(session: AsyncSession, now: datetime, limit: int) -> list[StepKey]:
     """Which the `limit` longest overdue steps are, the oldest first."""
-    query = select(STEP.c.clock_id, STEP.c.name).where(STEP.c.next_at <= now).order_by(*_ORDER).limit(limit)
+    query = select(STEP.c.clock_id, STEP.c.name).where(STEP.c.next_at <= now).order_by(*as_due).limit(limit)
     return [(clock_id, name) for clock_id, name in await session.execute(query)]
 
 
@@ -47,7 +46,7 @@ async def claim_due(tx: AsyncSession, now: datetime, limit: int, only: StepKey |
         .join(CLOCK, CLOCK.c.clock_id == STEP.c.clock_id)
         .join(COMPLAINT, COMPLAINT.c.complaint_id == STEP.c.complaint_id)
         .where(STEP.c.next_at <= now)
-        .order_by(*_ORDER)
+        .order_by(*as_due)
         .limit(limit)
         .with_for_update(of=STEP, skip_locked=True)
     )

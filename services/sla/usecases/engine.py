@@ -3,6 +3,7 @@
 import heapq
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import cache
 
 import structlog
 from prometheus_client import Counter, Gauge
@@ -12,7 +13,7 @@ from services.sla import store
 from services.sla.domain.clock import SYSTEM, Step
 from services.sla.domain.firing import Due, Reach, fire
 from services.sla.domain.notice import Kind, NewNotice, Setup
-from services.sla.domain.post import Reached, resolve, resolve_officer
+from services.sla.domain.post import Directory, Reached, resolve, resolve_officer
 from services.sla.usecases import notices, posts
 from shared import audit, outbox
 from shared.clock import Clock
@@ -103,14 +104,7 @@ async def fire_batch(
     last = claimed[-1].step.next_at
     horizon = last if last is not None and len(claimed) == limit else now
     directory = await posts.directory(tx, setup)
-
-    def reach(due: Due, role: str) -> Reached:
-        place = (due.department, due.branch, now)
-        if role == "officer":
-            return resolve_officer(directory, due.assignee, *place)
-        return resolve(directory, role, *place, assignee=due.assignee)
-
-    fired, told = _fire_all(claimed, reach, horizon, now)
+    fired, told = _fire_all(claimed, _reaching(directory, now), horizon, now)
     notified: list[NewNotice] = []
     for due, event, reached in told:
         outbox.add(tx, event, now=now)
@@ -120,6 +114,16 @@ async def fire_batch(
     await store.save_fired(tx, fired)
     await notices.add(tx, notified, setup, directory=directory)
     return len(claimed), [event for _, event, _ in told]
+
+
+def _reaching(directory: Directory, now: datetime) -> Reach:
+    @cache  # a thousand steps lie in a few places
+    def found(role: str, assignee: str | None, department: str | None, branch: str | None) -> Reached:
+        if role == "officer":
+            return resolve_officer(directory, assignee, department, branch, now)
+        return resolve(directory, role, department, branch, now, assignee=assignee)
+
+    return lambda due, role: found(role, due.assignee, due.department, due.branch)
 
 
 def _fire_all(

@@ -91,6 +91,7 @@ def _to_subscription(one: NewNotice, to: Subscription, setup: Setup) -> tuple[An
 def _row(one: NewNotice, *, not_before: datetime, **recipient: Any) -> tuple[Any, ...]:
     """In the order of the table's columns."""
     known = {
+        **_BLANK,
         "id": uuid7(),
         "kind": one.kind,
         "complaint_id": one.complaint_id,
@@ -111,7 +112,10 @@ def _row(one: NewNotice, *, not_before: datetime, **recipient: Any) -> tuple[Any
         "next_at": not_before,
         **recipient,
     }
-    return tuple(known.get(name) for name in store.COLUMNS)
+    return tuple(known.values())
+
+
+_BLANK: dict[str, Any] = dict.fromkeys(store.COLUMNS)
 
 
 async def find(session: AsyncSession, id: str) -> NoticeRow:

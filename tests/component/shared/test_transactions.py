@@ -13,7 +13,9 @@ from sqlalchemy import MetaData, exc, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared import audit, outbox
+from shared.cloudevents import decode
 from shared.db import Database, SystemTables, is_outage
+from shared.db.bulk import MANY
 from shared.errors import Conflict, Unavailable
 
 POSTGRES = pytest.mark.parametrize("backend", [pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True)
@@ -39,6 +41,31 @@ async def test_state_event_and_audit_entry_are_committed_together(desk: Any) -> 
         assert woken == []
     assert await _everything(desk) == (1, 1, 1)
     assert woken == [1]
+
+
+@pytest.mark.parametrize("count", [MANY - 1, MANY, 2 * MANY])
+async def test_many_events_and_entries_are_written_like_few(desk: Any, count: int) -> None:
+    for round in range(2):  # the second begins behind the first
+        async with desk.db.transaction() as tx:
+            for n in range(count):
+                outbox.add(tx, desk.event(f"c-{round}-{n}"), now=desk.now)
+                audit.add(tx, "me", "thing.done", f"c-{round}-{n}", now=desk.now, detail={"原因": n})
+    ids = [f"c-{round}-{n}" for round in range(2) for n in range(count)]
+    assert await desk.column("SELECT key FROM outbox ORDER BY seq") == ids
+    assert await desk.column("SELECT subject FROM audit ORDER BY seq") == ids
+    told = [decode(payload) for payload in await desk.column("SELECT payload FROM outbox ORDER BY seq")]
+    assert [one.data for one in told] == [desk.event(id) for id in ids]
+    rows = [row async for row in audit.export(desk.db)]
+    assert audit.verify(rows, expected_head=await audit.head(desk.db)).broken_at is None
+
+
+@POSTGRES
+async def test_many_rows_keep_to_what_a_column_holds_like_few(desk: Any) -> None:
+    with pytest.raises(Exception, match="too long"):  # noqa: PT012
+        async with desk.db.transaction() as tx:
+            for n in range(MANY):
+                outbox.add(tx, desk.event("c" * (65 if n == 7 else 1)), now=desk.now)
+    assert await _everything(desk) == (0, 0, 0)
 
 
 async def test_an_error_undoes_all_of_it_and_comes_through_as_it_is(desk: Any) -> None:

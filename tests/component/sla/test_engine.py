@@ -273,6 +273,10 @@ async def test_with_nothing_due_an_engine_only_reads_once_from_an_index(sla: Any
     [
         ("SELECT next_at FROM step WHERE next_at <= '2026-01-01' ORDER BY next_at LIMIT 1", "step_next"),
         (
+            "SELECT * FROM step WHERE next_at <= '2026-01-01' ORDER BY next_at, complaint_id, due_at LIMIT 500",
+            "step_next",
+        ),
+        (
             "SELECT * FROM step WHERE met_at IS NULL AND historic IS 0 AND ended IS 0 ORDER BY act_by LIMIT 50",
             "step_open",
         ),

@@ -5,14 +5,17 @@ import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy.dialects import sqlite
 
 from shared.clock import rfc3339
 from shared.cloudevents import Envelope, Undecodable, decode, encode, peek_type
+from shared.db import UtcDateTime
 from shared.events import EVENTS, ComplaintAcknowledged, ComplaintReceived, ComplaintResolved, Event
 
 AT = datetime(2026, 11, 23, 10, tzinfo=UTC)
@@ -159,3 +162,12 @@ def test_times_are_written_in_utc_to_the_millisecond_and_naive_ones_refused() ->
     assert datetime.fromisoformat(rfc3339(local)) - local < timedelta(milliseconds=1)
     with pytest.raises(ValueError, match="offset"):
         rfc3339(datetime(2026, 11, 23))  # noqa: DTZ001
+
+
+def test_an_hour_that_comes_twice_is_two_times() -> None:
+    first, second = (datetime(2026, 10, 25, 1, 30, tzinfo=ZoneInfo("Europe/London"), fold=fold) for fold in (0, 1))
+    assert first == second, "to Python, who compares what the clock shows"
+    assert [rfc3339(t) for t in (first, second)] == ["2026-10-25T00:30:00.000Z", "2026-10-25T01:30:00.000Z"]
+    kept = UtcDateTime().bind_processor(sqlite.dialect())
+    assert kept is not None
+    assert [kept(t) for t in (first, second)] == ["2026-10-25 00:30:00.000000", "2026-10-25 01:30:00.000000"]
