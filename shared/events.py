@@ -340,12 +340,14 @@ class ComplaintJoined(Event):
 @published("reporting", "surge.detected")
 class SurgeDetected(Event):
     """More complaints of one kind came in from `since` to `until` than chance explains. The kind is what is given of
-    `category`, `product`, `branch` and `channel`. `complaint_id` is here the surge's own id."""
+    `category`, `product`, `branch` and `channel`; or it is a `theme`, a term that rises in what complainants write.
+    `complaint_id` is here the surge's own id."""
 
     category: str | None = None
     product: str | None = None
     branch: str | None = None
     channel: str | None = None
+    theme: str | None = None
     observed: int
     expected: float
     since: AwareDatetime

@@ -96,7 +96,8 @@ def handler(current: Current, clock: Clock, desk: Desk) -> Handle:
         await store.insert(tx, list(opened.values()))
         await incidents.watch(tx, list(opened.values()), rulebook, now=clock())
         for event in events:
-            if isinstance(event.data, SurgeDetected):
+            # whether a theme is an incident, and which complaints are of it, is for people to say
+            if isinstance(event.data, SurgeDetected) and event.data.theme is None:
                 await incidents.surged(tx, event.data, rulebook, now=clock())
 
     return handle

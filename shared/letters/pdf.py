@@ -23,7 +23,7 @@ _DATE, _REFERENCE, _PAGE = mark("Date"), mark("Our reference"), mark("Page {n} o
 log = structlog.get_logger()
 
 # Each place draws the same character its own way, and quotation marks are wide in Chinese but not in English.
-_LOOKS = {
+LOOKS = {
     "zh-Hant": {"font": "Noto Sans CJK HK", "latin": "Noto Sans CJK HK", "lang": "zh", "region": "HK"},
     "zh-Hans": {"font": "Noto Sans CJK SC", "latin": "Noto Sans CJK SC", "lang": "zh", "region": "CN"},
     "en": {"font": "Noto Sans CJK HK", "latin": "Noto Sans CJK KR", "lang": "en", "region": "GB"},
@@ -60,7 +60,7 @@ def _data(
     subject: str, body: str, language: str, reference: str, day: date, bank_name: str, complainant: str | None
 ) -> dict[str, Any]:
     words = catalogue(language)
-    return _LOOKS[language] | {
+    return LOOKS[language] | {
         "bank": _line(bank_name),
         "to": (),
         "reference": reference,
@@ -85,7 +85,7 @@ def _typeset(data: dict[str, Any], day: date, *, standard: Literal["ua-1"] | Non
     compiler = typst.Compiler(
         input=_FOLDER / "letter.typ",
         root=_FOLDER,
-        font_paths=_fonts(),
+        font_paths=fonts(),
         sys_inputs={"letter": orjson.dumps(data).decode()},
         package_path=_FOLDER,
         package_cache_path=_FOLDER,
@@ -100,6 +100,6 @@ def _typeset(data: dict[str, Any], day: date, *, standard: Literal["ua-1"] | Non
 
 
 @cache
-def _fonts() -> typst.Fonts:
+def fonts() -> typst.Fonts:
     """Those of the package and, for letters that they lack, those of typst; never the machine's, which differ."""
     return typst.Fonts(include_system_fonts=False, include_embedded_fonts=True, font_paths=[str(FONT_PATH.parent)])

@@ -1,9 +1,16 @@
 """Reporting's routes: the figures as JSON, and the pages that show them."""
 
-from services.reporting.api import dashboard, figures, views
+from services.reporting.api import dashboard, figures, reports, surges, views
 from shared.web.router import Router
 
 router = Router()
-router.include_router(figures.router)
-router.include_router(dashboard.router)
-router.include_router(views.router)
+for _part in (
+    figures.router,
+    surges.router,
+    reports.router,
+    dashboard.router,
+    views.router,
+    surges.page_router,
+    reports.page_router,
+):
+    router.include_router(_part)

@@ -100,17 +100,26 @@ def _shown(key: str, block: Block) -> dict[str, Any]:
     return {"key": key, "block": block, "figure": figure, "numbers": numbers}
 
 
+BESIDE = {"/warnings": mark("Warnings"), "/reports": mark("Reports")}
+"""Pages of reporting that take no choice of complaints, by address."""
+
+
 def tabs(t: Translator, current: str, chosen: Selection) -> list[dict[str, Any]]:
+    """The pages of reporting; those of figures keep the choice of complaints."""
     query = urlencode(parameters(chosen))
-    found = [("", t.gettext("Overview")), *((p.name, t.gettext(p.title)) for p in PAGES.values())]
-    return [
+    found = [("", mark("Overview")), *((p.name, p.title) for p in PAGES.values())]
+    figures = [
         {
             "path": f"/dashboard{'/' + name if name else ''}{'?' + query if query else ''}",
-            "text": text,
+            "text": t.gettext(text),
             "current": name == current,
         }
         for name, text in found
     ]
+    beside = [
+        {"path": path, "text": t.gettext(text), "current": path == f"/{current}"} for path, text in BESIDE.items()
+    ]
+    return figures + beside
 
 
 async def chooser(session: Reading, t: Translator, chosen: Selection) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from services.reporting.domain.place import BASES, narrows, series
 from services.reporting.domain.selection import Selection, cut
 from services.reporting.store import counters, deadlines, facts, read_model
 
-_LIVE = select(read_model.c.live).scalar_subquery()
+LIVE = select(read_model.c.live).scalar_subquery()
 # Every complaint is once in each dimension of its basis, so for a total any will do: the fewer its codes, the better.
 _FEW = ("state", "vulnerable", "channel", "department")
 
@@ -105,7 +105,7 @@ def _cells_by_day(name: str, code: str | None, since: date | None, until: date |
 
 
 def _of(name: str) -> tuple[ColumnElement[bool], ...]:
-    return counters.c.slot == _LIVE, counters.c.series == name
+    return counters.c.slot == LIVE, counters.c.series == name
 
 
 def _rows(basis: str, dimension: str, chosen: Selection) -> Select[Any]:
@@ -142,7 +142,7 @@ def _deadline_rows(dimension: str, chosen: Selection) -> Select[Any]:
 def narrowed(query: Select[Any], day: str, chosen: Selection) -> Select[Any]:
     """`query` of facts, of those that `chosen` means by their column `day`; those whose receipt is not known are not
     counted."""
-    query = query.where(facts.c.slot == _LIVE, facts.c.day.is_not(None), facts.c[day].is_not(None))
+    query = query.where(facts.c.slot == LIVE, facts.c.day.is_not(None), facts.c[day].is_not(None))
     query = query.where(*(facts.c[name] == code for name, code in chosen.where.items()))
     return _between(query, facts.c[day], chosen.since, chosen.until)
 

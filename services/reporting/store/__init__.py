@@ -1,5 +1,7 @@
 """Reporting's tables and how they are written. Never commits."""
 
+from services.reporting.store import reports as _reports  # noqa: F401
+from services.reporting.store import surges as _surges  # noqa: F401
 from services.reporting.store.base import (
     BIGINT,
     Base,

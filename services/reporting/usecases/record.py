@@ -58,16 +58,12 @@ async def record_in(tx: AsyncSession, slot: int, events: Sequence[Envelope], zon
 async def _words(tx: AsyncSession, events: Sequence[Envelope], zone: ZoneInfo) -> None:
     """Keep what complaints say, redacted as it comes, and forget it when one is erased."""
     erased = {event.subject for event in events if isinstance(event.data, ComplaintErased)}
-    rows = [
-        (
-            event.subject,
-            event.data.received_at.astimezone(zone).date(),
-            event.data.narrative[:EXCERPT],
-            terms(event.data.narrative),
-        )
-        for event in events
-        if isinstance(event.data, ComplaintReceived) and event.data.narrative and event.subject not in erased
-    ]
+    rows = []
+    for event in events:
+        data = event.data
+        if isinstance(data, ComplaintReceived) and data.narrative and event.subject not in erased:
+            day = data.received_at.astimezone(zone).date()
+            rows.append((event.subject, day, data.narrative[:EXCERPT], terms(data.narrative)))
     await store.keep_texts(tx, rows)
     await store.forget_texts(tx, erased)
 
