@@ -74,7 +74,7 @@ class Rule:
     """What is put up with. `false_alarms`: how many a month (30 days) over all series together, if nothing ever rose.
     `least`: complaints that a surge must have; fewer are never one, however rare."""
 
-    false_alarms: float = 0.5
+    false_alarms: float = 0.25
     least: int = 5
 
 
