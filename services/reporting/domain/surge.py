@@ -40,7 +40,7 @@ MONTH = 30
 # independent tests would.
 _INDEPENDENT = 2
 _KNOTS = 90  # days between the knots of the level
-_UNSURE = 0.25  # standard errors of the scatter, put on top of it
+_UNSURE = 0.25  # standard errors of the scatter, put on top of it; of the shortest past, one more
 _YEAR = 365.25
 _HARMONICS = 2
 _OUTLIER = (
@@ -74,7 +74,7 @@ class Rule:
     """What is put up with. `false_alarms`: how many a month (30 days) over all series together, if nothing ever rose.
     `least`: complaints that a surge must have; fewer are never one, however rare."""
 
-    false_alarms: float = 0.5
+    false_alarms: float = 0.25
     least: int = 5
 
 
@@ -385,7 +385,7 @@ class _Past:
 
     def _scatter(self, mean: Floats, length: int, *, tamed: bool = False) -> tuple[Floats, Floats]:
         """`alpha` and `phi` [series] such that sums over `length` days have the variance m + alpha m² or phi m, by
-        moments, each with a quarter of its standard error on top: what was measured on little is taken for more.
+        moments, each with part of its standard error on top: what was measured on little is taken for more.
 
         `tamed`: before outbreaks are known, lest they hide in the scatter that they themselves have made.
         """
@@ -403,7 +403,7 @@ class _Past:
         alpha = (total.sum(axis=1) - expected.sum(axis=1)) / square
         free = np.maximum(number / length, 1.0)
         typical = np.maximum(expected.sum(axis=1) / number, 1e-3)
-        unsure = _UNSURE * np.sqrt(2.0 / free)
+        unsure = (_UNSURE + SHORTEST / number) * np.sqrt(2.0 / free)
         phi = np.maximum(phi, 1.0) * (1.0 + unsure)
         alpha = np.maximum(alpha, 0.0) + (np.maximum(alpha, 0.0) + 1.0 / typical) * unsure
         return alpha, np.asarray(phi, dtype=np.float64)

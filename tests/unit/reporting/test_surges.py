@@ -236,7 +236,7 @@ def test_fewer_than_the_least_are_never_a_surge() -> None:
 
 def test_more_patience_with_false_alarms_finds_more() -> None:
     there = desk(13, 400)
-    few, many = (len(judge(KINDS, there.counts, FIRST, rule=Rule(false_alarms=n)).surges) for n in (0.5, 500))
+    few, many = (len(judge(KINDS, there.counts, FIRST, rule=Rule(false_alarms=n)).surges) for n in (0.25, 500))
     assert few <= 1 < many
 
 
