@@ -130,12 +130,6 @@ async def listed(
     return ReportPage(items=items, next=items[-1].id if len(rows) > limit else None)
 
 
-@router.get("/{report_id}", responses=documented(ReportNotFound))
-async def one(report_id: ReportId, request: Request, _: Reader, session: Reading) -> Report:
-    """How far a report is."""
-    return _shown(request, await _row(session, report_id))
-
-
 _FILES = {
     "pdf": "application/pdf",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
@@ -159,6 +153,12 @@ async def file(report_id: ReportId, kind: Literal["pdf", "xlsx"], _: Reader, ses
     name = f"complaints-{row.month:%Y-%m}-{row.language}.{kind}"
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, max-age=86400"}
     return Response(content, media_type=_FILES[kind], headers=headers)
+
+
+@router.get("/{report_id}", responses=documented(ReportNotFound))
+async def one(report_id: ReportId, request: Request, _: Reader, session: Reading) -> Report:
+    """How far a report is."""
+    return _shown(request, await _row(session, report_id))
 
 
 async def _row(session: AsyncSession, id: str) -> ReportRow:

@@ -16,7 +16,7 @@ from services.reporting.store.base import (
 )
 from services.reporting.store.recording import hold, meet_customers, move, neighbours, save, slots
 from services.reporting.store.swapping import SLOTTED, drop_some, lacking, stale, start_building, stop_building, swap
-from services.reporting.store.texts import forget_texts, keep_texts
+from services.reporting.store.wording import forget_texts, keep_texts
 
 __all__ = [
     "BIGINT",

@@ -23,7 +23,7 @@ from services.reporting.domain.theme import Sought, Theme, rising
 from services.reporting.figures import reading
 from services.reporting.store import surges
 from services.reporting.store.surges import SurgeRow
-from services.reporting.store.texts import term_counts
+from services.reporting.store.wording import term_counts
 from shared import outbox
 from shared.clock import Clock
 from shared.db import Database

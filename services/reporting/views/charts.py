@@ -58,7 +58,7 @@ def specification(chart: Chart, language: str, *, font: str | None = None, narro
     labels = alt.Axis(
         title=None,
         labelAngle=0 if fits else -35,
-        labelOverlap="greedy",
+        labelOverlap=False if len(chart.order) <= 8 else "greedy",
         labelLimit=120 if narrow else 180,
     )
     x = alt.X("x:N", sort=list(chart.order), axis=labels)
