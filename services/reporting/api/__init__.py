@@ -1,8 +1,9 @@
-"""Reporting's routes: the figures as JSON, and the dashboard that shows them."""
+"""Reporting's routes."""
 
-from services.reporting.api import dashboard, figures
+from services.reporting.api import bases, commendations, goals, measures, surveys
 from shared.web.router import Router
 
 router = Router()
-router.include_router(figures.router)
-router.include_router(dashboard.router)
+for _part in (goals, measures, surveys, bases, commendations):
+    router.include_router(_part.router)
+router.include_router(surveys.forms)

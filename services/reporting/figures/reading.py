@@ -16,7 +16,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from services.reporting.domain import selection as periods
 from services.reporting.domain.place import BASES, FILTERS, series
 from services.reporting.domain.selection import Selection, cut
-from services.reporting.store import counters, deadlines, facts, read_model
+from services.reporting.store.base import counters, deadlines, facts, read_model
 
 _LIVE = select(read_model.c.live).scalar_subquery()
 # Every complaint is once in each dimension of its basis, so for a total any will do: the fewer its codes, the better.

@@ -1,5 +1,6 @@
 """Reporting's tables and how they are written. Never commits."""
 
+from services.reporting.store import goals, surveys
 from services.reporting.store.base import (
     BIGINT,
     Base,
@@ -22,6 +23,7 @@ __all__ = [
     "customers",
     "deadlines",
     "facts",
+    "goals",
     "hold",
     "meet_customers",
     "metadata",
@@ -30,6 +32,7 @@ __all__ = [
     "read_model",
     "save",
     "slots",
+    "surveys",
     "tables",
     "terms",
 ]

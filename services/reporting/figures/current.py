@@ -1,0 +1,84 @@
+"""One number for each figure that a goal may be about (`domain.figure`), over some days."""
+
+from collections import Counter
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.reporting.domain.base import base_at, per_thousand
+from services.reporting.domain.fact import LATE, MISSED
+from services.reporting.domain.figure import FIGURES
+from services.reporting.domain.selection import Selection
+from services.reporting.figures.reading import counts
+from services.reporting.store import surveys
+
+_DAY = 24 * 60  # minutes
+_SATISFIED = ("4", "5")
+_MEDIANS = {
+    "median_days_to_acknowledge": ("acknowledged", "to_acknowledge"),
+    "median_days_to_respond": ("responded", "to_respond"),
+    "median_days_to_close": ("closed", "to_close"),
+}
+# How many there are of the one for each of the other in the same days.
+_RATIOS = {"reopened_share": ("reopened", "closed"), "disputed_share": ("disputed", "resolved")}
+
+
+async def current(session: AsyncSession, figure: str, chosen: Selection) -> float | None:
+    """The figure with that key of the complaints that are `chosen`; None where there is nothing that it could be of: no
+    median of no complaints, no share of none. A count of none is nought."""
+    if figure == "received_per_1000_customers":
+        return await _per_thousand(session, chosen)
+    if figure in ("missed_deadlines", "missed_deadlines_share"):
+        return await _missed(session, chosen, share=figure.endswith("_share"))
+    made = FIGURES[figure]
+    if made.counted is not None:
+        return float(await _total(session, made.counted, chosen))
+    if made.part is not None:
+        basis, dimension, codes = made.part
+        found = await counts(session, basis, dimension, chosen)
+        return _share(sum(found[code] for code in codes), found.total())
+    if figure in _MEDIANS:
+        middle = median(await counts(session, *_MEDIANS[figure], chosen))
+        return None if middle is None else middle / _DAY
+    if figure in _RATIOS:
+        of, to = _RATIOS[figure]
+        return _share(await _total(session, of, chosen), await _total(session, to, chosen))
+    ratings = await counts(session, "rated", made.rated or "overall", chosen)
+    if figure == "satisfied_share":
+        return _share(sum(ratings[rating] for rating in _SATISFIED), ratings.total())
+    return _share(sum(int(rating) * n for rating, n in ratings.items()), ratings.total())
+
+
+def median(found: Counter[str]) -> int | None:
+    """The median of whole numbers that are counted by their texts; of an even number, the lower of the middle two."""
+    seen, half = 0, (found.total() + 1) // 2
+    for value, n in sorted((int(value), n) for value, n in found.items()):
+        seen += n
+        if seen >= half:
+            return value
+    return None
+
+
+async def _total(session: AsyncSession, basis: str, chosen: Selection) -> int:
+    # Every complaint has one code of each dimension, so any that is narrowed by already, or has few, will do.
+    return (await counts(session, basis, next(iter(chosen.where), "department"), chosen)).total()
+
+
+async def _missed(session: AsyncSession, chosen: Selection, *, share: bool) -> float | None:
+    """Of the primary clocks of complaints received then: missed, and taken late; the share is of those that ended."""
+    by_result: Counter[str] = Counter()
+    for code, n in (await counts(session, "deadline", "step", chosen)).items():
+        by_result[code.rpartition("/")[2]] += n
+    missed = by_result[MISSED] + by_result[LATE]
+    return _share(missed, missed + by_result["in_time"]) if share else float(missed)
+
+
+async def _per_thousand(session: AsyncSession, chosen: Selection) -> float | None:
+    """By the customers there were on the last day."""
+    assert chosen.until is not None
+    known = await surveys.base_counts(session, "customers", next(iter(chosen.where), None))
+    base = base_at(known, "customers", chosen.where, chosen.until)
+    return per_thousand(await _total(session, "received", chosen), base)
+
+
+def _share(part: int, whole: int) -> float | None:
+    return part / whole if whole else None
