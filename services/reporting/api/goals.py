@@ -163,7 +163,7 @@ async def one(goal_id: Id, session: Reading, response: Response, _: Reader) -> d
 @router.get("/{goal_id}/standing", response_model=StandingOut, responses=documented(GoalNotFound))
 async def standing(goal_id: Id, session: Reading, today: Today, _: Reader) -> dict[str, Any]:
     """How a goal stands today."""
-    return await usecases.stand(session, await usecases.find(session, goal_id), today)
+    return await usecases.standing_of(session, goal_id, today)
 
 
 @router.put(

@@ -366,7 +366,7 @@ async def effect(
     weeks: Annotated[int, Query(ge=8, le=260, description="How many weeks before and after to look at, at most")] = 104,
 ) -> dict[str, Any]:
     """What a measure changed, with the uncertainty of the answer, also in plain words in the language asked for."""
-    judged = await usecases.judge(session, await usecases.find(session, measure_id), today, weeks)
+    judged = await usecases.judge(session, measure_id, today, weeks)
     found, t = judged.effect, translator(request)
     response.headers["Content-Language"] = t.language
     return {

@@ -24,7 +24,14 @@ _RATIOS = {"reopened_share": ("reopened", "closed"), "disputed_share": ("dispute
 
 async def current(session: AsyncSession, figure: str, chosen: Selection) -> float | None:
     """The figure with that key of the complaints that are `chosen`; None where there is nothing that it could be of: no
-    median of no complaints, no share of none. A count of none is nought."""
+    median of no complaints, no share of none. A count of none is nought, unless the desk had not begun by then."""
+    found = await _value(session, figure, chosen)
+    if found == 0 and not await _total(session, "received", Selection(until=chosen.until)):
+        return None
+    return found
+
+
+async def _value(session: AsyncSession, figure: str, chosen: Selection) -> float | None:
     if figure == "received_per_1000_customers":
         return await _per_thousand(session, chosen)
     if figure in ("missed_deadlines", "missed_deadlines_share"):

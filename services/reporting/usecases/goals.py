@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.reporting.domain.goal import Goal, as_good, expected, flaws, measured, standing
 from services.reporting.domain.selection import Selection
 from services.reporting.figures.current import current
+from services.reporting.figures.reading import agree
 from services.reporting.store import goals as store
 from services.reporting.store import read_model
 from services.reporting.store.goals import GoalRow
@@ -98,6 +99,12 @@ async def withdraw(
     row.updated_at = now
     audit.add(tx, actor, "goal.withdrawn", id, now=now, detail={"version": row.version})
     return row
+
+
+async def standing_of(session: AsyncSession, id: str, today: date) -> dict[str, Any]:
+    """How the goal stands; nothing may have been read in `session` before. Raises GoalNotFound."""
+    await agree(session)
+    return await stand(session, await find(session, id), today)
 
 
 async def stand(session: AsyncSession, row: GoalRow, today: date, *, value_of: ValueOf = current) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from services.reporting.domain.effect import Effect, on_counts, on_means, on_sha
 from services.reporting.domain.figure import FIGURES, Figure
 from services.reporting.domain.measure import WEEK, Measure, Task, Weeks, flaws, task_flaws, weeks_around
 from services.reporting.domain.selection import Selection
+from services.reporting.figures.reading import agree
 from services.reporting.figures.weekly import Weekly, first_day, weekly
 from services.reporting.store import goals as store
 from services.reporting.store.goals import EvidenceRow, MeasureRow, TaskRow
@@ -167,9 +168,11 @@ async def add_evidence(
     return row
 
 
-async def judge(session: AsyncSession, row: MeasureRow, today: date, at_most: int) -> Judged:
-    """What a measure changed, by up to `at_most` weeks on either side of its start. Raises EffectUnknown."""
-    measure = store.measure_of(row)
+async def judge(session: AsyncSession, id: str, today: date, at_most: int) -> Judged:
+    """What a measure changed, by up to `at_most` weeks on either side of its start; nothing may have been read in
+    `session` before. Raises MeasureNotFound, EffectUnknown."""
+    await agree(session)
+    measure = store.measure_of(await find(session, id))
     figure = FIGURES[measure.figure]
     if not figure.weekly:
         raise EffectUnknown("The measure's figure cannot be told by the week.")

@@ -208,6 +208,8 @@ async def test_without_figures_nothing_is_settled(bench: Any) -> None:
         await client.post("/v1/goals", json=rated)
         assert await settle(bench.db, at("2025-06-02"), HONG_KONG) == 0, "nobody has rated anything"
         await client.post("/v1/goals", json=GOAL)
+        assert await settle(bench.db, at("2025-06-02"), HONG_KONG) == 0, "the desk had not begun: none is no success"
+        await received(bench, 1, "2025-05-10")
         async with bench.db.transaction() as tx:
             await tx.execute(update(store.read_model).values(stale=True))
         assert await settle(bench.db, at("2025-06-02"), HONG_KONG) == 0, "the figures are known to lack something"

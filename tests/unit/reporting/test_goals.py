@@ -3,14 +3,22 @@ over."""
 
 from dataclasses import replace
 from datetime import date, timedelta
+from pathlib import Path
+from typing import get_args
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services import reporting
+from services.reporting.domain.base import KINDS
 from services.reporting.domain.figure import BOUNDS, FIGURES
-from services.reporting.domain.goal import Goal, expected, flaws, measured, standing, window
+from services.reporting.domain.goal import Goal, Standing, expected, flaws, measured, standing, window
+from services.reporting.domain.measure import Horizon, Status
 from services.reporting.domain.place import BASES
+from services.reporting.domain.questionnaire import Kind as SurveyKind
+from shared import i18n
 
 GOAL = Goal(
     title="A fifth fewer complaints about fees",
@@ -67,6 +75,20 @@ def test_every_figure_is_in_a_known_unit_and_made_of_a_known_basis() -> None:
             assert figure.part[1] in BASES[figure.part[0]].dimensions
         if figure.rated:
             assert figure.rated in BASES["rated"].measures
+
+
+@pytest.mark.parametrize("language", list(i18n.LANGUAGES))
+def test_every_code_has_a_label(language: str) -> None:
+    t = i18n.translator(language, ZoneInfo("Asia/Hong_Kong"), Path(reporting.__file__).parent / "locale")
+    kinds = {
+        "figure": FIGURES,
+        "standing": get_args(Standing),
+        "horizon": get_args(Horizon),
+        "measure_status": get_args(Status),
+        "survey_kind": get_args(SurveyKind),
+        "base": KINDS,
+    }
+    assert not [code for kind, codes in kinds.items() for code in codes if t.label(kind, code) == code]
 
 
 @pytest.mark.parametrize(
