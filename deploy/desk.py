@@ -3,7 +3,7 @@
 import asyncio
 import fcntl
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ import structlog
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from deploy import dev_keys, health_page
+from deploy import dev_keys, health_page, rebuild
 from deploy.registry import SERVICES
 from shared.bus import Bus
 from shared.bus.kafka import KafkaBus
@@ -77,7 +77,10 @@ def assemble(home: Path, address: str) -> Desk:
                     await dev_keys.plant_form(tx, settings["intake"].master_keys(), known[dev_keys.FORM], address)
             for mounted in apps.values():
                 await stack.enter_async_context(mounted.router.lifespan_context(mounted))
-            tasks = [asyncio.create_task(_run(list(workers.values()), buses))]
+            tasks = [
+                asyncio.create_task(_run(list(workers.values()), buses)),
+                asyncio.create_task(_renew_figures(databases)),
+            ]
             try:
                 yield
             finally:
@@ -114,6 +117,15 @@ async def _run(workers: list[Worker], buses: dict[str, Bus]) -> None:
     except BaseException:
         log.critical("desk.worker_broke")
         os._exit(70)  # a supervisor, or the person at the terminal, starts it again; nothing is lost
+
+
+async def _renew_figures(databases: Mapping[str, Database]) -> None:
+    """After an upgrade that the figures have to catch up with; meanwhile the desk works as ever."""
+    try:
+        if (done := await rebuild.if_stale(databases)) is not None:
+            log.info("figures.renewed", events=done.replayed, kept=done.kept, skipped=len(done.skipped))
+    except Exception as error:
+        log.error("figures.not_renewed", error=type(error).__name__)
 
 
 def databases_of(home: Path) -> dict[str, Database]:

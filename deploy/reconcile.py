@@ -7,7 +7,7 @@ import asyncio
 import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Column, func, select
@@ -16,7 +16,9 @@ from sqlalchemy.sql.expression import ColumnElement
 from deploy.registry import SERVICES
 from services.intake.store.complaint import Complaint, Progress
 from services.reporting import store as reporting
-from services.reporting.domain.counting import Cell, Fact, tally
+from services.reporting.domain.fact import Fact
+from services.reporting.domain.place import Cell, series, tally
+from services.reporting.settings import ReportingSettings
 from services.routing import store as routing
 from services.sla import store as sla
 from shared import audit, parking
@@ -24,6 +26,7 @@ from shared.db import Database
 from shared.events import EVENTS
 from shared.relay import outbox_state
 
+_LIVE = select(reporting.read_model.c.live).scalar_subquery()
 # Effects that a complaint has at most once; later issues that reopen or transfer will move some of these.
 _ONCE = (
     "complaint.received",
@@ -83,7 +86,9 @@ async def reconcile(databases: Mapping[str, Database]) -> Findings:
     cases = await _ids(databases["routing"], routing.table.c.complaint_id)
     clocks = await _ids(databases["sla"], sla.clock_ids())
     facts = reporting.facts.c
-    counted = await _ids(databases["reporting"], facts.complaint_id, facts.received_at.is_not(None))
+    counted = await _ids(
+        databases["reporting"], facts.complaint_id, facts.received_at.is_not(None), facts.slot == _LIVE
+    )
     total = await _counter_total(databases["reporting"])
     found.figures = {
         "received": sum(received.values()),
@@ -121,20 +126,22 @@ async def _ids(db: Database, column: Column[Any], *which: ColumnElement[bool]) -
 
 
 async def _counter_total(db: Database) -> int:
-    total = func.coalesce(func.sum(reporting.volume.c["count"]), 0)
+    """Every complaint is once under each of the dimensions, so any of them gives the total."""
+    counters = reporting.counters.c
+    total = func.coalesce(func.sum(counters["count"]), 0)
+    query = select(total).where(counters.slot == _LIVE, counters.series == series("m", "received", "state"))
     async with db.reading() as session:
-        return int((await session.execute(select(total))).scalar_one())
+        return int((await session.execute(query)).scalar_one())
 
 
 async def _figures(found: Findings, db: Database) -> None:
     """Each counter must say what counting its complaints one by one says."""
+    facts, counters = reporting.facts.c, reporting.counters.c
     async with db.reading() as session:
-        columns = [reporting.facts.c[f.name] for f in fields(Fact)]
-        wanted = tally(Fact(*row) for row in (await session.execute(select(*columns))).all())
-        told: Counter[Cell] = Counter()
-        for kind, table in reporting.COUNTERS.items():
-            cell = [table.c[name] for name in kind._fields]
-            told.update({kind(*values): n for *values, n in await session.execute(select(*cell, table.c["count"]))})
+        rows = await session.execute(select(facts.complaint_id, facts.known).where(facts.slot == _LIVE))
+        wanted = tally((Fact.load(id, known) for id, known in rows), ReportingSettings().zone)
+        query = select(counters.series, counters.day, counters.code, counters["count"])
+        told = Counter({Cell(*cell): n for *cell, n in await session.execute(query.where(counters.slot == _LIVE))})
     wrong = [cell for cell in {*wanted, *told} if wanted[cell] != told[cell]]
     if wrong:
         names = sorted("/".join(map(str, cell)) for cell in wrong)

@@ -16,6 +16,8 @@ parked_app = typer.Typer(no_args_is_help=True, help="Events that could not be ha
 keys_app = typer.Typer(no_args_is_help=True, help="API keys of one service: create, list, rotate, revoke.")
 audit_app = typer.Typer(no_args_is_help=True, help="The audit trail: export it, verify it offline.")
 
+reporting_app = typer.Typer(no_args_is_help=True, help="The figures: rebuild them from the events.")
+
 Service = Annotated[str, typer.Option(help="intake, routing, sla or reporting")]
 Home = Annotated[Path, home_option()]
 _HOME = Path(".redress")
@@ -27,6 +29,7 @@ def attach(app: typer.Typer) -> None:
     app.add_typer(parked_app, name="parked")
     app.add_typer(keys_app, name="keys")
     app.add_typer(audit_app, name="audit")
+    app.add_typer(reporting_app, name="reporting")
     app.command()(reconcile)
     app.command("rotate-encryption")(rotate_encryption)
     app.command()(schemas)
@@ -68,6 +71,47 @@ def reconcile(
     if found.differences:
         raise typer.Exit(1)
     console.print("[green]All agree: each complaint once, in order, nothing waiting.[/green]")
+
+
+@reporting_app.command("rebuild")
+def reporting_rebuild(
+    source: Annotated[str, typer.Option("--from", help="outboxes or kafka")] = "outboxes", home: Home = _HOME
+) -> None:
+    """Replay the events into a second read model beside the live one, and put it in its place. The desk may run."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from deploy import desk, rebuild
+    from services.reporting.settings import ReportingSettings
+    from services.reporting.usecases.rebuild import Done
+
+    if source not in ("outboxes", "kafka"):
+        console.print(f"--from is outboxes or kafka, not '{source}'.", markup=False)
+        raise typer.Exit(2)
+
+    async def build(tell: rebuild.Tell) -> Done:
+        databases = desk.databases_of(home)
+        try:
+            if source == "kafka":
+                return await rebuild.from_kafka(ReportingSettings(home=home), databases["reporting"], tell)
+            return await rebuild.from_outboxes(databases, tell)
+        finally:
+            for db in databases.values():
+                await db.close()
+
+    columns = (TextColumn("Replaying"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console) as progress:
+        bar = progress.add_task("events", total=None)
+        try:
+            done = _run(build(lambda replayed, total: progress.update(bar, completed=replayed, total=total)))
+        except ValueError as error:
+            console.print(str(error), markup=False)
+            raise typer.Exit(2) from None
+    console.print(
+        f"{done.replayed:,} events replayed; {done.kept:,} complaints kept that the events no longer tell of."
+    )
+    if done.skipped:
+        console.print(f"[red]{len(done.skipped)} events could not be applied[/red]: {', '.join(done.skipped[:5])}")
+        raise typer.Exit(1)
 
 
 def _open(service: str, home: Path) -> tuple[Any, Any, Any]:

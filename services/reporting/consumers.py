@@ -1,18 +1,17 @@
-"""What reporting hears: everything that the others tell of complaints."""
+"""What reporting hears: what the others tell of complaints that counts."""
 
 from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.reporting.domain.fact import HEARD
 from services.reporting.usecases import record
 from shared.cloudevents import Envelope
-from shared.events import EVENTS
 from shared.inbox import Handle
 
 SOURCES = ("intake", "routing", "sla")
-_OF_SOURCES = {f"/redress/{name}" for name in SOURCES}
-HANDLED = frozenset(type_ for type_, event in EVENTS.items() if event.source in _OF_SOURCES)
+HANDLED = HEARD
 
 
 def handler(zone: ZoneInfo) -> Handle:

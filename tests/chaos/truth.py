@@ -45,15 +45,22 @@ _QUERIES = {
     "routed_events": ("routing", _OUTBOX.format("complaint.routed")),
     "clocks": ("sla", "SELECT count(*) FROM clock WHERE is_primary"),
     "started_events": ("sla", _OUTBOX.format("clock.started").replace("*", "DISTINCT key")),
-    "counted": ("reporting", "SELECT count(*) FROM complaint_fact WHERE received_at IS NOT NULL"),
-    "figures": ("reporting", "SELECT coalesce(sum(count), 0) FROM volume"),
+    "counted": (
+        "reporting",
+        "SELECT count(*) FROM fact WHERE received_at IS NOT NULL AND slot = (SELECT live FROM read_model)",
+    ),
+    "figures": (
+        "reporting",
+        "SELECT coalesce(sum(count), 0) FROM tally WHERE series = 'm:received::state' "
+        "AND slot = (SELECT live FROM read_model)",
+    ),
 }
 _CLOSED = {
     "cases": ("routing", "SELECT count(*) FROM complaint_case WHERE state = 'closed'"),
     "progress": ("intake", "SELECT count(*) FROM progress WHERE status = 'closed'"),
     "clocks": ("sla", "SELECT count(*) FROM complaint WHERE closed_at IS NOT NULL"),
     "final steps": ("sla", "SELECT count(DISTINCT complaint_id) FROM step WHERE name = 'final' AND state = 'met'"),
-    "facts": ("reporting", "SELECT count(*) FROM complaint_fact WHERE closed_at IS NOT NULL"),
+    "facts": ("reporting", "SELECT count(*) FROM fact WHERE state = 'closed' AND slot = (SELECT live FROM read_model)"),
     "assigned": ("routing", _OUTBOX.format("complaint.assigned")),
     "acknowledged": ("routing", _OUTBOX.format("complaint.acknowledged")),
     "responded": ("routing", _OUTBOX.format("complaint.responded")),

@@ -61,7 +61,7 @@ Words = Annotated[str, Field(min_length=1, max_length=4000, pattern=_WORDS), Aft
 Day = Annotated[date, BeforeValidator(_written), AfterValidator(_near)]
 Currency = Annotated[str, Field(min_length=3, max_length=3, pattern=r"^[A-Z]{3}$"), AfterValidator(_currency)]
 OwnerRole = Literal["agent", "officer", "supervisor", "manager", "auditor", "admin"]
-Dimension = Literal["channel", "category", "product", "department", "branch", "vulnerable"]
+Dimension = Literal["channel", "category", "product", "department", "branch"]
 FigureKey = Annotated[str, Field(max_length=60, examples=["received"], json_schema_extra={"enum": list(FIGURES)})]
 Id = Annotated[str, Path(max_length=36, pattern=r"^[0-9a-f-]+$")]
 CodeQuery = Annotated[str | None, Query(pattern=_CODE)]

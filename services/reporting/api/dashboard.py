@@ -1,5 +1,6 @@
 """The dashboard: the figures as people look at them."""
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
@@ -9,11 +10,11 @@ from fastapi.responses import HTMLResponse
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import Response
 
-from services.reporting import figures
 from services.reporting.api import charts
 from services.reporting.api.select import Selected, readers, today
-from services.reporting.domain.counting import IN_TIME, LATE, MISSED, Selection
-from services.reporting.figures import Count
+from services.reporting.domain.selection import Selection
+from services.reporting.figures import measures, reading
+from services.reporting.figures.measures import Count
 from shared import i18n
 from shared.i18n import Translator, mark
 from shared.web import pages
@@ -22,7 +23,7 @@ from shared.web.router import Router
 
 router = Router(include_in_schema=False)
 
-_DIMENSIONS: tuple[tuple[figures.Kind, str, str], ...] = (
+_DIMENSIONS: tuple[tuple[str, str, str], ...] = (
     ("channel", mark("By channel"), mark("Channel")),
     ("category", mark("By type"), mark("Type")),
     ("department", mark("By department"), mark("Department")),
@@ -38,9 +39,9 @@ async def dashboard(request: Request, session: Reading, selection: Selected, clo
     """Complaints in figures: totals, trend, distribution and deadlines, for the complaints that the address selects."""
     t = pages.translator(request)
     day = today(request.app.state.settings, clock())
-    await figures.agree(session)
-    totals = await figures.totals(session, selection, today=day)
-    by_day = await figures.volumes(session, "day", selection)
+    await reading.agree(session)
+    totals = await measures.totals(session, selection, today=day)
+    by_day = await measures.volumes(session, "received", "day", selection)
     distributions = await _distributions(session, t, selection)
     return pages.render(
         request,
@@ -51,14 +52,14 @@ async def dashboard(request: Request, session: Reading, selection: Selected, clo
         choices={kind: _choices(t, kind, selection, distributions) for kind in ("channel", "category", "department")},
         trends=_trends(t, by_day, selection, day),
         distributions=distributions,
-        deadlines=_deadlines(await figures.deadline_results(session, selection)),
+        deadlines=_deadlines(await measures.deadlines(session, "step", selection)),
     )
 
 
 async def _distributions(session: AsyncSession, t: Translator, selection: Selection) -> list[dict[str, Any]]:
     found = []
     for kind, title, heading in _DIMENSIONS:
-        counts = await figures.volumes(session, kind, selection)
+        counts = await measures.volumes(session, "received", kind, selection)
         bars = charts.bars([(c.key, t.label(kind, c.key), c.count) for c in counts])
         found.append({"kind": kind, "title": title, "heading": heading, "bars": bars, "links": kind != "outcome"})
     return found
@@ -69,7 +70,7 @@ def _choices(
 ) -> list[tuple[str, str]]:
     """The codes to choose from, with their labels: those that the catalogues know, and those that are in use."""
     present = [bar.key for one in distributions if one["kind"] == kind for bar in one["bars"]]
-    chosen = getattr(selection, kind)
+    chosen = selection.where.get(kind)
     codes = dict.fromkeys([*i18n.codes(kind), *present, *([chosen] if chosen else [])])
     return [(code, t.label(kind, code)) for code in codes]
 
@@ -82,7 +83,10 @@ def _trends(t: Translator, by_day: list[Count], selection: Selection, day: date)
     first, last = date.fromisoformat(by_day[0].key), date.fromisoformat(by_day[-1].key)
     since = max(selection.since or first, first - timedelta(days=_DAYS))
     until = min(selection.until or date.max, max(day, last))
-    a_month = charts.months({c.key: c.count for c in figures.by_month(by_day)}, since, until)
+    monthly: Counter[str] = Counter()
+    for one in by_day:
+        monthly[one.key[:7]] += one.count
+    a_month = charts.months(monthly, since, until)
     a_day = charts.days({c.key: c.count for c in by_day}, max(since, until - timedelta(days=_DAYS - 1)), until)
     in_days = (until - since).days + 1
     return [
@@ -110,7 +114,5 @@ def _deadlines(results: dict[str, dict[str, int]]) -> list[dict[str, Any]]:
     rows = []
     for step in sorted(results, key=lambda s: (_STEPS.index(s) if s in _STEPS else len(_STEPS), s)):
         counts = results[step]
-        past = sum(counts.get(name, 0) for name in (IN_TIME, LATE, MISSED))
-        share = counts.get(IN_TIME, 0) / past if past else None
-        rows.append({"step": step, "counts": counts, "in_time": share})
+        rows.append({"step": step, "counts": counts, "in_time": measures.kept(counts)})
     return rows

@@ -45,6 +45,32 @@ _ANEW = "anew"  # a reopened clock runs again: what was said before counts no mo
 REDRESS_UNIT = Decimal("0.0001")
 """Redress is kept as a whole number of these units of its currency; the wire allows four decimals."""
 
+HEARD = frozenset(
+    event.type
+    for event in (
+        ComplaintReceived,
+        ComplaintAmended,
+        ComplaintDisputed,
+        ComplaintErased,
+        ComplaintRated,
+        ComplaintClassified,
+        ComplaintRouted,
+        ComplaintAssigned,
+        ComplaintAcknowledged,
+        ComplaintResponded,
+        ComplaintResolved,
+        ComplaintClosed,
+        ComplaintReopened,
+        ComplaintEscalated,
+        ClockStarted,
+        ClockMoved,
+        ClockMet,
+        DeadlineWarned,
+        DeadlineMissed,
+    )
+)
+"""The types of events that tell something of a complaint that counts."""
+
 ASPECTS = ("overall", "staff", "product", "handling")
 
 

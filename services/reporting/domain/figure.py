@@ -71,8 +71,6 @@ def about_flaws(figure: str, dimension: str | None, code: str | None) -> list[Fi
         wrong.append(FieldError(missing, "belongs to the other: give both or neither", "filter_incomplete"))
     if dimension is not None and dimension not in FILTERS:
         wrong.append(FieldError("/dimension", f"is none of {', '.join(FILTERS)}", "unknown_dimension"))
-    if dimension == "vulnerable" and code not in (None, "yes", "no"):
-        wrong.append(FieldError("/code", "is neither yes nor no", "unknown_code"))
     return wrong
 
 

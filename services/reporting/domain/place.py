@@ -36,8 +36,9 @@ DIMENSIONS = (
     "vulnerable",
     "repeat",
 )
-FILTERS = ("channel", "category", "product", "department", "branch", "vulnerable")
-"""Dimensions that a counter may be narrowed by."""
+FILTERS = ("channel", "category", "product", "department", "branch")
+"""Dimensions by which counters are narrowed."""
+_PAIRED = (*FILTERS, "severity", "outcome", "root_cause", "state")  # dimensions of which there are narrowed counters
 
 
 class Place(NamedTuple):
@@ -152,23 +153,36 @@ RATING = {"overall": "overall", "staff": "staff", "product": "product_rating", "
 """The column of each aspect."""
 assert tuple(RATING) == ASPECTS
 
-_SHORT = ("channel", "category", "product", "department", "branch", "vulnerable")
 BASES = {
     b.name: b
     for b in (
         Basis("received", "day", DIMENSIONS),
         Basis("acknowledged", "acknowledged_day", ("department",), ("to_acknowledge",)),
         Basis("responded", "responded_day", ("department",), ("to_respond",)),
-        Basis("resolved", "resolved_day", (*_SHORT, "outcome", "root_cause")),
-        Basis("closed", "closed_day", (*_SHORT, "outcome", "root_cause", "severity"), ("to_close",)),
-        Basis("reopened", "reopened_day", _SHORT),
-        Basis("disputed", "disputed_day", _SHORT),
+        Basis("resolved", "resolved_day", (*FILTERS, "vulnerable", "outcome", "root_cause")),
+        Basis("closed", "closed_day", (*FILTERS, "vulnerable", "outcome", "root_cause", "severity"), ("to_close",)),
+        Basis("reopened", "reopened_day", (*FILTERS, "vulnerable")),
+        Basis("disputed", "disputed_day", (*FILTERS, "vulnerable")),
         Basis("rated", "rated_day", ("department",), tuple(RATING.values())),
     )
 }
 DEADLINES = ("step", "rule", "department")
 """By what deadlines are counted, on the day of the complaint's receipt; a code is `<code>/<result>`, of `rule`
 `<rule>/<step>/<result>`. By step and department those of the primary clock alone, by rule those of all clocks."""
+_COMPARED = {("resolved", "outcome"), ("closed", "to_close"), ("deadline", "step")}  # for vulnerable customers
+
+
+def narrows(filter: str, basis: str, dimension: str) -> bool:
+    """Whether there are counters, by month, of `dimension` narrowed to one code of `filter`."""
+    if filter == "vulnerable":
+        return (basis, dimension) in _COMPARED
+    if filter not in FILTERS or filter == dimension:
+        return False
+    if basis == "deadline":
+        return dimension == "step" or (dimension == "rule" and filter == "department")
+    if basis == "redress":
+        return dimension == ""
+    return dimension in _PAIRED or dimension in BASES[basis].measures
 
 
 class Cell(NamedTuple):
@@ -185,45 +199,81 @@ def series(grain: str, basis: str, dimension: str, filter: tuple[str, str] | Non
     return f"{grain}:{basis}:{narrowed}:{dimension}"
 
 
+class _Counter(NamedTuple):
+    """One thing that is counted: a basis by a dimension, narrowed or not."""
+
+    basis: str
+    day: str
+    dimension: str
+    filter: str | None
+
+
+def _counters() -> Iterator[_Counter]:
+    for basis in BASES.values():
+        for dimension in (*basis.dimensions, *basis.measures):
+            yield _Counter(basis.name, basis.day, dimension, None)
+            for name in (*FILTERS, "vulnerable"):
+                if narrows(name, basis.name, dimension):
+                    yield _Counter(basis.name, basis.day, dimension, name)
+
+
+_COUNTERS = tuple(_counters())
+# Which counters move when one value of a place changes: when an event changes little, little is counted anew.
+_MOVED_BY = {
+    name: frozenset(i for i, one in enumerate(_COUNTERS) if name in (one.day, one.dimension, one.filter))
+    for name in Place._fields
+}
+_ALL = frozenset(range(len(_COUNTERS)))
+_DEADLINES_MOVED_BY = {"day", "department", "vulnerable", *FILTERS}
+_REDRESS_MOVED_BY = {"resolved_day", "redress", "currency", "root_cause", *FILTERS}
+
+
 def cells(fact: Fact, at: Place) -> Iterator[tuple[Cell, int]]:
     """Where `fact`, which is placed `at`, counts, and how much: nowhere until its receipt is known."""
-    if at.day is None:
-        return
-    narrowings = tuple((name, str(getattr(at, name))) for name in FILTERS)
-    for basis in BASES.values():
-        day: date | None = getattr(at, basis.day)
-        if day is None:
+    if at.day is not None:
+        yield from _complaint(at, _ALL)
+        yield from _redress(at)
+        yield from _deadlines(fact, at, at.day)
+
+
+def _complaint(at: Place, which: Iterable[int]) -> Iterator[tuple[Cell, int]]:
+    for i in which:
+        basis, day_of, dimension, filter = _COUNTERS[i]
+        day: date | None = getattr(at, day_of)
+        if day is None or (code := getattr(at, dimension)) is None:
             continue
-        month = day.replace(day=1)
-        for dimension in (*basis.dimensions, *basis.measures):
-            if (code := getattr(at, dimension)) is not None:
-                yield from _counted(basis.name, dimension, str(code), day, month, narrowings)
-    if at.resolved_day is not None and at.redress and at.currency:
-        month = at.resolved_day.replace(day=1)
-        for name, code in (("", ""), *((d, getattr(at, d)) for d in (*_SHORT, "root_cause"))):
-            key = f"{code}/{at.currency}" if name else at.currency
-            yield Cell(f"d:redress::{name}", at.resolved_day, key), at.redress
-            yield Cell(f"m:redress::{name}", month, key), at.redress
-        for narrowing in narrowings:
-            yield Cell(series("m", "redress", "", narrowing), month, at.currency), at.redress
-    month = at.day.replace(day=1)
+        if filter is None:
+            yield Cell(f"d:{basis}::{dimension}", day, str(code)), 1
+            yield Cell(f"m:{basis}::{dimension}", day.replace(day=1), str(code)), 1
+        else:
+            yield Cell(f"m:{basis}:{filter}={getattr(at, filter)}:{dimension}", day.replace(day=1), str(code)), 1
+
+
+def _redress(at: Place) -> Iterator[tuple[Cell, int]]:
+    if at.resolved_day is None or not at.redress or not at.currency:
+        return
+    day, month, by = at.resolved_day, at.resolved_day.replace(day=1), at.redress
+    for name in ("", *FILTERS, "root_cause"):
+        code = f"{getattr(at, name)}/{at.currency}" if name else at.currency
+        yield Cell(f"d:redress::{name}", day, code), by
+        yield Cell(f"m:redress::{name}", month, code), by
+    for name in FILTERS:
+        yield Cell(f"m:redress:{name}={getattr(at, name)}:", month, at.currency), by
+
+
+def _deadlines(fact: Fact, at: Place, day: date) -> Iterator[tuple[Cell, int]]:
+    month = day.replace(day=1)
     for deadline in fact.deadlines.values():
         result = deadline.result
-        rule = f"{deadline.rule or UNSTATED}/{deadline.step}/{result}"
-        yield from _counted("deadline", "rule", rule, at.day, month, narrowings)
+        counted = {"rule": f"{deadline.rule or UNSTATED}/{deadline.step}/{result}"}
         if deadline.primary:
-            yield from _counted("deadline", "step", f"{deadline.step}/{result}", at.day, month, narrowings)
-            yield from _counted("deadline", "department", f"{at.department}/{result}", at.day, month, narrowings)
-
-
-def _counted(
-    basis: str, dimension: str, code: str, day: date, month: date, narrowings: tuple[tuple[str, str], ...]
-) -> Iterator[tuple[Cell, int]]:
-    yield Cell(f"d:{basis}::{dimension}", day, code), 1
-    yield Cell(f"m:{basis}::{dimension}", month, code), 1
-    for name, chosen in narrowings:
-        if name != dimension:
-            yield Cell(f"m:{basis}:{name}={chosen}:{dimension}", month, code), 1
+            counted |= {"step": f"{deadline.step}/{result}", "department": f"{at.department}/{result}"}
+        for dimension, code in counted.items():
+            yield Cell(f"d:deadline::{dimension}", day, code), 1
+            yield Cell(f"m:deadline::{dimension}", month, code), 1
+            for name in (*FILTERS, "vulnerable"):
+                if narrows(name, "deadline", dimension):
+                    yield Cell(f"m:deadline:{name}={getattr(at, name)}:{dimension}", month, code), 1
 
 
 def tally(facts: Iterable[Fact], zone: ZoneInfo) -> Counter[Cell]:
@@ -235,8 +285,26 @@ def tally(facts: Iterable[Fact], zone: ZoneInfo) -> Counter[Cell]:
     return found
 
 
-def change(before: Iterable[Fact], after: Iterable[Fact], zone: ZoneInfo) -> dict[Cell, int]:
-    """By how much each cell moves when facts go from `before` to `after`; cells that stay are left out."""
-    moved = tally(after, zone)
-    moved.subtract(tally(before, zone))
+def change(pairs: Iterable[tuple[Fact, Fact]], zone: ZoneInfo) -> dict[Cell, int]:
+    """By how much each cell moves when facts go from before to after; cells that stay are left out."""
+    moved: Counter[Cell] = Counter()
+    for before, after in pairs:
+        was, now = place(before, zone), place(after, zone)
+        if now.day is None:
+            continue
+        changed = {name for name, a, b in zip(Place._fields, was, now, strict=True) if a != b}
+        which = _ALL if was.day is None else frozenset().union(*(_MOVED_BY[name] for name in changed))
+        redress = was.day is None or not changed.isdisjoint(_REDRESS_MOVED_BY)
+        deadlines = not changed.isdisjoint(_DEADLINES_MOVED_BY) or before.deadlines != after.deadlines
+        for fact, at, sign in ((before, was, -1), (after, now, 1)):
+            if at.day is None:
+                continue
+            for cell, by in _complaint(at, which):
+                moved[cell] += sign * by
+            if redress:
+                for cell, by in _redress(at):
+                    moved[cell] += sign * by
+            if deadlines:
+                for cell, by in _deadlines(fact, at, at.day):
+                    moved[cell] += sign * by
     return {cell: by for cell, by in moved.items() if by}

@@ -8,18 +8,13 @@ from services.reporting.domain.base import base_at, per_thousand
 from services.reporting.domain.fact import LATE, MISSED
 from services.reporting.domain.figure import FIGURES
 from services.reporting.domain.selection import Selection
+from services.reporting.figures import measures
 from services.reporting.figures.reading import counts
 from services.reporting.store import surveys
 
 _DAY = 24 * 60  # minutes
 _SATISFIED = ("4", "5")
-_MEDIANS = {
-    "median_days_to_acknowledge": ("acknowledged", "to_acknowledge"),
-    "median_days_to_respond": ("responded", "to_respond"),
-    "median_days_to_close": ("closed", "to_close"),
-}
-# How many there are of the one for each of the other in the same days.
-_RATIOS = {"reopened_share": ("reopened", "closed"), "disputed_share": ("disputed", "resolved")}
+_MEDIANS = {f"median_days_to_{of}": of for of in measures.DURATIONS}
 
 
 async def current(session: AsyncSession, figure: str, chosen: Selection) -> float | None:
@@ -44,25 +39,14 @@ async def _value(session: AsyncSession, figure: str, chosen: Selection) -> float
         found = await counts(session, basis, dimension, chosen)
         return _share(sum(found[code] for code in codes), found.total())
     if figure in _MEDIANS:
-        middle = median(await counts(session, *_MEDIANS[figure], chosen))
+        middle = (await measures.durations(session, _MEDIANS[figure], chosen)).median
         return None if middle is None else middle / _DAY
-    if figure in _RATIOS:
-        of, to = _RATIOS[figure]
-        return _share(await _total(session, of, chosen), await _total(session, to, chosen))
+    if (share := figure.removesuffix("_share")) in ("reopened", "disputed"):
+        return (await measures.shares(session, chosen))[share].share
     ratings = await counts(session, "rated", made.rated or "overall", chosen)
     if figure == "satisfied_share":
         return _share(sum(ratings[rating] for rating in _SATISFIED), ratings.total())
     return _share(sum(int(rating) * n for rating, n in ratings.items()), ratings.total())
-
-
-def median(found: Counter[str]) -> int | None:
-    """The median of whole numbers that are counted by their texts; of an even number, the lower of the middle two."""
-    seen, half = 0, (found.total() + 1) // 2
-    for value, n in sorted((int(value), n) for value, n in found.items()):
-        seen += n
-        if seen >= half:
-            return value
-    return None
 
 
 async def _total(session: AsyncSession, basis: str, chosen: Selection) -> int:
@@ -72,11 +56,13 @@ async def _total(session: AsyncSession, basis: str, chosen: Selection) -> int:
 
 async def _missed(session: AsyncSession, chosen: Selection, *, share: bool) -> float | None:
     """Of the primary clocks of complaints received then: missed, and taken late; the share is of those that ended."""
-    by_result: Counter[str] = Counter()
-    for code, n in (await counts(session, "deadline", "step", chosen)).items():
-        by_result[code.rpartition("/")[2]] += n
-    missed = by_result[MISSED] + by_result[LATE]
-    return _share(missed, missed + by_result["in_time"]) if share else float(missed)
+    results: Counter[str] = Counter()
+    for of_step in (await measures.deadlines(session, "step", chosen)).values():
+        results.update(of_step)
+    if not share:
+        return float(results[MISSED] + results[LATE])
+    kept = measures.kept(results)
+    return None if kept is None else 1 - kept
 
 
 async def _per_thousand(session: AsyncSession, chosen: Selection) -> float | None:

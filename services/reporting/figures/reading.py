@@ -1,7 +1,7 @@
 """Counts: from the counters where they are kept, else from the rows.
 
-Counted from the counters, whatever the number of complaints: all complaints of any period, and those with one code of
-a filter (`domain.place.FILTERS`) over whole months. From the rows, by index on the day: the days at the edges of a
+Counted from the counters, whatever the number of complaints: all complaints of any period, and those narrowed to one
+code (`domain.place.narrows`) over whole months. From the rows, by index on the day: the days at the edges of a
 period that begins or ends within a month, and complaints narrowed by several codes or by another dimension.
 """
 
@@ -14,9 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.elements import ColumnElement
 
 from services.reporting.domain import selection as periods
-from services.reporting.domain.place import BASES, FILTERS, series
+from services.reporting.domain.place import BASES, narrows, series
 from services.reporting.domain.selection import Selection, cut
-from services.reporting.store.base import counters, deadlines, facts, read_model
+from services.reporting.store import counters, deadlines, facts, read_model
 
 _LIVE = select(read_model.c.live).scalar_subquery()
 # Every complaint is once in each dimension of its basis, so for a total any will do: the fewer its codes, the better.
@@ -46,7 +46,7 @@ async def counts(session: AsyncSession, basis: str, dimension: str, chosen: Sele
 
 def _queries(basis: str, dimension: str, where: dict[str, str], chosen: Selection) -> list[Select[Any]]:
     """Queries of codes with their counts; `where` are the narrowings beside that to a code of `dimension` itself."""
-    counted = len(where) < 2 and all(name in FILTERS for name in where) and not (basis == "redress" and dimension)
+    counted = len(where) < 2 and all(narrows(name, basis, dimension) for name in where)
     if where and not counted:
         return [_rows(basis, dimension, chosen)]
     only = next(iter(where.items()), None)

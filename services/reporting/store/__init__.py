@@ -13,18 +13,22 @@ from services.reporting.store.base import (
     tables,
     terms,
 )
-from services.reporting.store.facts import count_terms, hold, meet_customers, move, neighbours, save, slots
+from services.reporting.store.recording import count_terms, hold, meet_customers, move, neighbours, save, slots
+from services.reporting.store.swapping import SLOTTED, drop_some, lacking, stale, start_building, stop_building, swap
 
 __all__ = [
     "BIGINT",
+    "SLOTTED",
     "Base",
     "count_terms",
     "counters",
     "customers",
     "deadlines",
+    "drop_some",
     "facts",
     "goals",
     "hold",
+    "lacking",
     "meet_customers",
     "metadata",
     "move",
@@ -32,7 +36,11 @@ __all__ = [
     "read_model",
     "save",
     "slots",
+    "stale",
+    "start_building",
+    "stop_building",
     "surveys",
+    "swap",
     "tables",
     "terms",
 ]

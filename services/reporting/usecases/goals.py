@@ -7,7 +7,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import structlog
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.reporting.domain.goal import Goal, as_good, expected, flaws, measured, standing
@@ -15,7 +14,7 @@ from services.reporting.domain.selection import Selection
 from services.reporting.figures.current import current
 from services.reporting.figures.reading import agree
 from services.reporting.store import goals as store
-from services.reporting.store import read_model
+from services.reporting.store import stale
 from services.reporting.store.goals import GoalRow
 from shared import audit, outbox
 from shared.clock import Clock, rfc3339
@@ -133,7 +132,7 @@ async def settle(db: Database, clock: Clock, zone: ZoneInfo, *, value_of: ValueO
     and while the figures are known to be incomplete none is."""
     today = clock().astimezone(zone).date() - GRACE
     async with db.reading() as session:
-        if (await session.execute(select(read_model.c.stale))).scalar_one():
+        if await stale(session):
             return 0
         waiting = await store.overdue(session, today)
     settled = 0

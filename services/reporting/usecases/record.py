@@ -26,7 +26,7 @@ async def record(tx: AsyncSession, events: Sequence[Envelope], zone: ZoneInfo) -
     A number of statements that does not depend on how many events there are.
     """
     slots = await store.slots(tx)
-    await store.meet_customers(tx, {ref for event in events if (ref := _who(event))})
+    await store.meet_customers(tx, {ref for event in events if (ref := who(event))})
     for slot in slots:
         await record_in(tx, slot, events, zone)
 
@@ -35,7 +35,7 @@ async def record_in(tx: AsyncSession, slot: int, events: Sequence[Envelope], zon
     """As `record`, in one slot alone; the persons who complain are held already."""
     visits: dict[str, list[datetime]] = defaultdict(list)
     for event in events:
-        if (ref := _who(event)) and isinstance(event.data, ComplaintReceived):
+        if (ref := who(event)) and isinstance(event.data, ComplaintReceived):
             visits[ref].append(event.data.received_at)
     ids = {event.subject for event in events}
     if visits:
@@ -48,10 +48,11 @@ async def record_in(tx: AsyncSession, slot: int, events: Sequence[Envelope], zon
     after |= _repeats(after, visits)
     changed = [fact for id, fact in after.items() if fact != before[id]]
     await store.save(tx, slot, changed, before, zone)
-    await store.move(tx, slot, change((before[fact.complaint_id] for fact in changed), changed, zone))
+    await store.move(tx, slot, change(((before[fact.complaint_id], fact) for fact in changed), zone))
 
 
-def _who(event: Envelope) -> str | None:
+def who(event: Envelope) -> str | None:
+    """Whom a receipt is of, if it says so; a keyed hash."""
     return event.data.customer_ref if isinstance(event.data, ComplaintReceived) else None
 
 

@@ -160,7 +160,7 @@ def test_counters_moved_bit_by_bit_equal_a_recount(events: list[tuple[Event, str
     for i, (event, id) in enumerate(events):
         fact = applied(fact, event, id)
         if i in cuts or i == len(events) - 1:  # a batch ends here
-            for cell, by in change([before], [fact], HONG_KONG).items():
+            for cell, by in change([(before, fact)], HONG_KONG).items():
                 counters[cell] += by
             before = fact
             assert all(n >= 0 for n in counters.values())

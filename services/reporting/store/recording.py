@@ -20,10 +20,10 @@ _TERMS = "INSERT INTO term_count (slot, day, term, count)"
 _TALLY = "INSERT INTO tally (slot, series, day, code, count)"
 
 
-async def slots(tx: AsyncSession) -> list[int]:
+async def slots(tx: AsyncSession, *, alone: bool = False) -> list[int]:
     """The slots that events are written to: the live one, and the one that is being built, if one is. They stay so
-    until this unit of work ends."""
-    query = select(read_model.c.live, read_model.c.building).with_for_update(read=True)
+    until this unit of work ends; `alone`: nobody else writes events until then."""
+    query = select(read_model.c.live, read_model.c.building).with_for_update(read=not alone)
     live, building = (await tx.execute(query)).one()
     return [live] if building is None else [live, building]
 
