@@ -8,6 +8,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from services.reporting.api import limits
 from services.reporting.api.common import (
+    READERS,
     Code,
     Cursor,
     Day,
@@ -46,6 +47,7 @@ from shared.web.router import Router
 router = Router(prefix="/v1/surveys", tags=["surveys"])
 forms = Router(prefix="/v1/survey-forms", tags=["survey-forms"], dependencies=[Depends(public())])
 Writer = Annotated[Principal, Depends(allow(Role.AGENT, Role.OFFICER))]
+Asker = Annotated[Principal, Depends(allow(Role.AGENT, *READERS))]  # agents must see what to ask
 KindName = Literal["customer_periodic", "customer_after_closure", "staff"]
 Language = Annotated[str, Field(max_length=10, pattern=r"^[A-Za-z-]+$", examples=["zh-Hant"])]
 Aspect = Annotated[str, Field(max_length=40, pattern=r"^[a-z][a-z0-9_]*$", examples=["overall"])]
@@ -235,10 +237,16 @@ class ResultsOut(BaseModel):
 
 @router.get("", response_model=SurveyPage, responses=documented())
 async def listed(
-    session: Reading, _: Reader, kind: KindName | None = None, limit: Limit = 50, cursor: Cursor = None
+    session: Reading,
+    today: Today,
+    _: Asker,
+    kind: KindName | None = None,
+    open: Annotated[bool, Query(description="Those alone that take answers today")] = False,
+    limit: Limit = 50,
+    cursor: Cursor = None,
 ) -> dict[str, Any]:
     """Surveys, newest first."""
-    rows = await store.surveys(session, kind=kind, after=cursor, limit=limit + 1)
+    rows = await store.surveys(session, kind=kind, open_on=today if open else None, after=cursor, limit=limit + 1)
     more = rows[limit - 1].id if len(rows) > limit else None
     return {"items": [usecases.view(row) for row in rows[:limit]], "next": more}
 
@@ -254,7 +262,7 @@ async def create(
 
 
 @router.get("/{survey_id}", response_model=SurveyOut, responses=documented(SurveyNotFound))
-async def one(survey_id: Id, session: Reading, response: Response, _: Reader) -> dict[str, Any]:
+async def one(survey_id: Id, session: Reading, response: Response, _: Asker) -> dict[str, Any]:
     """A survey. Its `ETag` goes into `If-Match` of a change."""
     return _answer(await usecases.find(session, survey_id), response)
 

@@ -106,11 +106,15 @@ async def survey_of_token(session: AsyncSession, token: str) -> SurveyRow | None
     return (await session.scalars(select(SurveyRow).where(SURVEY.c.token == token))).first()
 
 
-async def surveys(session: AsyncSession, *, kind: str | None, after: str | None, limit: int) -> Sequence[SurveyRow]:
-    """Surveys, newest first, from behind `after` on."""
+async def surveys(
+    session: AsyncSession, *, kind: str | None, open_on: date | None, after: str | None, limit: int
+) -> Sequence[SurveyRow]:
+    """Surveys, newest first, from behind `after` on; with `open_on`, those that take answers on that day."""
     query: Select[Any] = select(SurveyRow).order_by(SURVEY.c.id.desc()).limit(limit)
     if kind is not None:
         query = query.where(SURVEY.c.kind == kind)
+    if open_on is not None:
+        query = query.where(SURVEY.c.opens_on <= open_on, SURVEY.c.closes_on >= open_on)
     if after is not None:
         query = query.where(SURVEY.c.id < after)
     return (await session.scalars(query)).all()

@@ -55,8 +55,12 @@ async def test_a_survey_is_defined_and_changed_until_somebody_answers(bench: Any
         assert (other.status_code, other.json()["code"]) == (409, "survey_answered")
         longer = await client.put(f"/v1/surveys/{id}", json={**CUSTOMERS, "closes_on": "2025-07-31"})
         assert longer.status_code == 200
-        listed = (await client.get("/v1/surveys?kind=customer_periodic")).json()
-        assert [item["id"] for item in listed["items"]] == [id]
+        for query, found in (("kind=customer_periodic", [id]), ("kind=staff", []), ("open=true", [id])):
+            listed = (await client.get(f"/v1/surveys?{query}")).json()
+            assert [item["id"] for item in listed["items"]] == found
+        on(bench, "2025-08-01")
+        assert (await client.get("/v1/surveys?open=true")).json()["items"] == []
+        on(bench, "2025-06-30")
 
         renewed = (await client.post(f"/v1/surveys/{id}/link")).json()["token"]
         assert (await anybody.get(f"/v1/survey-forms/{token}")).json()["code"] == "survey_not_found"
@@ -204,7 +208,8 @@ async def test_who_may_do_what(bench: Any) -> None:
     for role, (reads, defines, links, enters) in rights.items():
         async with await bench.client(role) as client:
             assert (await client.get(f"/v1/surveys/{id}/results")).status_code == reads, role
-            assert (await client.get("/v1/surveys")).status_code == reads, role
+            for path in ("/v1/surveys", f"/v1/surveys/{id}"):
+                assert (await client.get(path)).status_code == 200, role
             assert (await client.post("/v1/surveys", json=CUSTOMERS)).status_code == defines, role
             assert (await client.get(f"/v1/surveys/{id}/link")).status_code == links, role
             assert (await client.post(f"/v1/surveys/{id}/responses", json=answer)).status_code == enters, role
