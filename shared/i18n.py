@@ -63,6 +63,10 @@ class Translator:
     def number(self, value: int | float) -> str:
         return numbers.format_decimal(value, locale=self._locale)
 
+    def amount(self, value: Decimal) -> str:
+        """An amount of money, its currency told elsewhere: 1,200.50."""
+        return numbers.format_decimal(value, format="#,##0.00", locale=self._locale)
+
     def percent(self, share: float, digits: int = 0) -> str:
         """`share` of one as a percentage: 0.256 is 26%."""
         places = "." + "0" * digits if digits else ""

@@ -10,12 +10,12 @@ from fastapi.responses import HTMLResponse
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import Response
 
-from services.reporting.api import charts
+from services.reporting.api import charts, views
 from services.reporting.api.select import Selected, readers, today
 from services.reporting.domain.selection import Selection
 from services.reporting.figures import measures, reading
+from services.reporting.figures.catalogue import CATALOGUE
 from services.reporting.figures.measures import Count
-from shared import i18n
 from shared.i18n import Translator, mark
 from shared.web import pages
 from shared.web.app import ClockDep, Reading
@@ -47,9 +47,9 @@ async def dashboard(request: Request, session: Reading, selection: Selected, clo
         request,
         "dashboard.html",
         totals=totals,
-        selection=selection,
-        filtered=selection != Selection(),
-        choices={kind: _choices(t, kind, selection, distributions) for kind in ("channel", "category", "department")},
+        figure=CATALOGUE["total"],
+        tabs=views.tabs(t, "", selection),
+        **await views.chooser(session, t, selection),
         trends=_trends(t, by_day, selection, day),
         distributions=distributions,
         deadlines=_deadlines(await measures.deadlines(session, "step", selection)),
@@ -63,16 +63,6 @@ async def _distributions(session: AsyncSession, t: Translator, selection: Select
         bars = charts.bars([(c.key, t.label(kind, c.key), c.count) for c in counts])
         found.append({"kind": kind, "title": title, "heading": heading, "bars": bars, "links": kind != "outcome"})
     return found
-
-
-def _choices(
-    t: Translator, kind: str, selection: Selection, distributions: list[dict[str, Any]]
-) -> list[tuple[str, str]]:
-    """The codes to choose from, with their labels: those that the catalogues know, and those that are in use."""
-    present = [bar.key for one in distributions if one["kind"] == kind for bar in one["bars"]]
-    chosen = selection.where.get(kind)
-    codes = dict.fromkeys([*i18n.codes(kind), *present, *([chosen] if chosen else [])])
-    return [(code, t.label(kind, code)) for code in codes]
 
 
 def _trends(t: Translator, by_day: list[Count], selection: Selection, day: date) -> list[dict[str, Any]]:

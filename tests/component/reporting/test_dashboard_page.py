@@ -108,4 +108,4 @@ async def test_the_page_reads_counters_and_never_rows(bench: Any, told: Any) -> 
         await client.get("/dashboard", headers=HTML)
         event.remove(*listen)
     assert not [s for s in seen if "FROM fact" in s]
-    assert len([s for s in seen if s.startswith("SELECT")]) <= 9
+    assert len([s for s in seen if s.startswith("SELECT")]) <= 16

@@ -1,0 +1,153 @@
+"""The pages of figures: charts with the tables behind them, of the complaints that the address selects."""
+
+import hashlib
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from fastapi import Depends, Path, Request
+from fastapi.responses import HTMLResponse
+from starlette.responses import Response
+
+from services.reporting.api.select import Selected, parameters, readers, today
+from services.reporting.domain.place import FILTERS
+from services.reporting.domain.selection import Selection
+from services.reporting.figures import reading
+from services.reporting.figures.catalogue import CATALOGUE
+from services.reporting.usecases import drilldown
+from services.reporting.views import charts
+from services.reporting.views.blocks import Block, Context
+from services.reporting.views.pages import PAGES, Page
+from shared import i18n
+from shared.errors import NotFound
+from shared.i18n import Translator, mark
+from shared.web import pages
+from shared.web.app import ClockDep, Reading
+from shared.web.router import Router
+
+router = Router(include_in_schema=False, dependencies=[Depends(readers())])
+Name = Annotated[str, Path(pattern=r"^[a-z-]{1,40}$")]
+HEADINGS = {
+    "channel": mark("Channel"),
+    "category": mark("Type"),
+    "product": mark("Product"),
+    "department": mark("Department"),
+    "branch": mark("Branch"),
+}
+
+
+class PageNotFound(NotFound):
+    """There is no such page of figures."""
+
+    code = "page_not_found"
+
+
+@router.get("/dashboard/{name}", response_class=HTMLResponse)
+async def page(request: Request, name: Name, session: Reading, chosen: Selected, clock: ClockDep) -> Response:
+    """One page of figures. The charts come by themselves, after the page (`picture`)."""
+    which = _page(name)
+    await reading.agree(session)
+    context = _context(request, session, chosen, clock)
+    made = {key: await make(context) for key, make in which.blocks.items()}
+    t = context.t
+    return pages.render(
+        request,
+        "figures.html",
+        page=which,
+        blocks=[_shown(key, block) for key, block in made.items()],
+        tabs=tabs(t, which.name, chosen),
+        query=urlencode({**parameters(chosen), "lang": t.language}),
+        **await chooser(session, t, chosen),
+    )
+
+
+@router.get("/dashboard/{name}/{block}.svg")
+async def picture(
+    request: Request, name: Name, block: Name, session: Reading, chosen: Selected, clock: ClockDep
+) -> Response:
+    """The chart of one block, for the complaints that the address selects."""
+    make = _page(name).blocks.get(block)
+    if make is None:
+        raise PageNotFound
+    await reading.agree(session)
+    context = _context(request, session, chosen, clock)
+    made = await make(context)
+    if made.chart is None:
+        raise PageNotFound
+    narrow = request.query_params.get("narrow") == "1"
+    drawn = await charts.svg(made.chart, context.t.language, narrow=narrow)
+    tag = f'"{hashlib.sha256(drawn.encode()).hexdigest()[:24]}"'
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Cookie, Authorization"}
+    if request.headers.get("if-none-match") == tag:
+        return Response(status_code=304, headers=headers)
+    return Response(drawn, media_type="image/svg+xml", headers=headers)
+
+
+def _page(name: str) -> Page:
+    """Raises PageNotFound."""
+    if name not in PAGES:
+        raise PageNotFound
+    return PAGES[name]
+
+
+def _context(request: Request, session: Reading, chosen: Selection, clock: ClockDep) -> Context:
+    day = today(request.app.state.settings, clock())
+    return Context(session, chosen, pages.translator(request), day)
+
+
+def _shown(key: str, block: Block) -> dict[str, Any]:
+    figure = CATALOGUE[block.figure]
+    numbers = [any(row[i].value is not None and i for row in block.rows) for i in range(len(block.columns))]
+    return {"key": key, "block": block, "figure": figure, "numbers": numbers}
+
+
+def tabs(t: Translator, current: str, chosen: Selection) -> list[dict[str, Any]]:
+    query = urlencode(parameters(chosen))
+    found = [("", t.gettext("Overview")), *((p.name, t.gettext(p.title)) for p in PAGES.values())]
+    return [
+        {
+            "path": f"/dashboard{'/' + name if name else ''}{'?' + query if query else ''}",
+            "text": text,
+            "current": name == current,
+        }
+        for name, text in found
+    ]
+
+
+async def chooser(session: Reading, t: Translator, chosen: Selection) -> dict[str, Any]:
+    """What the form to choose complaints needs: its fields, their choices, and whether anything is chosen."""
+    fields = []
+    for name in FILTERS:
+        in_use = await reading.counts(session, "received", name, Selection())
+        selected = chosen.where.get(name)
+        codes = dict.fromkeys([*i18n.codes(name), *sorted(in_use), *([selected] if selected else [])])
+        choices = [(code, t.label(name, code)) for code in codes]
+        fields.append({"name": name, "heading": HEADINGS[name], "choices": choices, "selected": selected})
+    beside = {name: code for name, code in chosen.where.items() if name not in FILTERS}
+    return {"selection": chosen, "filtered": chosen != Selection(), "fields": fields, "beside": beside}
+
+
+_SHOWN = 100
+
+
+@router.get("/complaints", response_class=HTMLResponse)
+async def complaints(request: Request, session: Reading, chosen: Selected) -> Response:
+    """The complaints that a figure counts, by their references."""
+    after = request.query_params.get("after", "")[:64] or None
+    basis = request.query_params.get("of", "received")
+    which = drilldown.Which(basis if basis in _BASES else "received")
+    await reading.agree(session)
+    found = await drilldown.complaints(session, which, chosen, after=after, limit=_SHOWN + 1)
+    t = pages.translator(request)
+    return pages.render(
+        request,
+        "counted.html",
+        figure=CATALOGUE[which.basis],
+        basis=which.basis,
+        rows=found[:_SHOWN],
+        next=found[_SHOWN - 1]["complaint_id"] if len(found) > _SHOWN else None,
+        tabs=tabs(t, "-", chosen),
+        **await chooser(session, t, chosen),
+    )
+
+
+_BASES = frozenset(("received", "acknowledged", "responded", "resolved", "closed", "reopened", "disputed", "rated"))
