@@ -6,6 +6,7 @@ routing owns.
 """
 
 from collections.abc import Callable
+from datetime import date
 from decimal import Decimal
 from typing import Annotated, ClassVar, Literal, TypeVar
 
@@ -353,6 +354,25 @@ class SurgeDetected(Event):
     since: AwareDatetime
     until: AwareDatetime
     detected_at: AwareDatetime
+
+
+@published("reporting", "goal.missed")
+class GoalMissed(Event):
+    """The day by which a figure should have reached its target is over, and it has not. `figure` is a figure's key,
+    narrowed to the `code` of a `dimension` where they are given; `value` is what it was on `due_on`. Who owns the goal
+    is a role or a department, never a person. `complaint_id` is here the goal's own id."""
+
+    figure: str
+    dimension: str | None = None
+    code: str | None = None
+    direction: Literal["down", "up"]
+    baseline: float
+    target: float
+    value: float
+    owner_role: str | None = None
+    owner_department: str | None = None
+    due_on: date
+    missed_at: AwareDatetime
 
 
 @published("routing", "complaint.acknowledged")

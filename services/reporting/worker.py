@@ -3,7 +3,7 @@
 from services.reporting import consumers
 from services.reporting.reports import making
 from services.reporting.settings import ReportingSettings
-from services.reporting.usecases import watching
+from services.reporting.usecases import goals, watching
 from shared.bus import Bus
 from shared.clock import Clock, utcnow
 from shared.db import Database
@@ -14,7 +14,7 @@ HOURLY = 3600.0
 
 
 def create_worker(settings: ReportingSettings, db: Database, bus: Bus, *, clock: Clock = utcnow) -> Worker:
-    """Hears intake, routing and sla, and counts; watches for surges; makes reports."""
+    """Hears intake, routing and sla, and counts; watches for surges; says when goals are missed; makes reports."""
     return Worker(
         db,
         bus,
@@ -22,6 +22,7 @@ def create_worker(settings: ReportingSettings, db: Database, bus: Bus, *, clock:
         consumes=Consumes(consumers.SOURCES, consumers.HANDLED, consumers.handler(settings.zone)),
         timers=(
             Timer("watch", HOURLY, lambda: watching.watch(db, clock, settings.zone)),
+            Timer("goals", HOURLY, lambda: goals.settle(db, clock, settings.zone)),
             Timer("reports due", HOURLY, lambda: making.order_due(db, clock, settings)),
             Timer("reports", REPORTS, lambda: making.make_next(db, clock, settings)),
         ),

@@ -3,7 +3,7 @@ written anew: a type may get further fields, and its file stays as it was."""
 
 import asyncio
 import json
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, get_args
@@ -296,6 +296,19 @@ EXPECTED: dict[str, dict[str, Any]] = {
         "since": _at("2026-03-04 00:00:00"),
         "until": _at("2026-03-05 00:00:00"),
         "detected_at": _at("2026-03-05 02:21:00"),
+    },
+    "goal.missed": {
+        "figure": "received",
+        "dimension": "branch",
+        "code": "central",
+        "direction": "down",
+        "baseline": 120.0,
+        "target": 90.0,
+        "value": 104.5,
+        "owner_role": "manager",
+        "owner_department": "branch_operations",
+        "due_on": date(2026, 3, 4),
+        "missed_at": _at("2026-03-05 02:22:00"),
     },
     "incident.closed": {
         "complaints": 12,

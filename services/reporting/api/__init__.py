@@ -1,6 +1,17 @@
-"""Reporting's routes: the figures as JSON, and the pages that show them."""
+"""Reporting's routes: the figures as JSON, the pages that show them, and what the bank makes of them."""
 
-from services.reporting.api import dashboard, figures, reports, surges, views
+from services.reporting.api import (
+    bases,
+    commendations,
+    dashboard,
+    figures,
+    goals,
+    measures,
+    reports,
+    surges,
+    surveys,
+    views,
+)
 from shared.web.router import Router
 
 router = Router()
@@ -8,6 +19,12 @@ for _part in (
     figures.router,
     surges.router,
     reports.router,
+    goals.router,
+    measures.router,
+    surveys.router,
+    surveys.forms,
+    bases.router,
+    commendations.router,
     dashboard.router,
     views.router,
     surges.page_router,

@@ -1,5 +1,6 @@
 """Reporting's tables and how they are written. Never commits."""
 
+from services.reporting.store import goals, surveys
 from services.reporting.store import reports as _reports  # noqa: F401
 from services.reporting.store import surges as _surges  # noqa: F401
 from services.reporting.store.base import (
@@ -28,6 +29,7 @@ __all__ = [
     "drop_some",
     "facts",
     "forget_texts",
+    "goals",
     "hold",
     "keep_texts",
     "lacking",
@@ -41,6 +43,7 @@ __all__ = [
     "stale",
     "start_building",
     "stop_building",
+    "surveys",
     "swap",
     "tables",
     "texts",
