@@ -403,6 +403,39 @@ async def fairness(session: Reading, chosen: Selected) -> Fairness:
     return Fairness(items=items, **_asked(chosen, "fairness"))
 
 
+class RateItem(BaseModel):
+    """`rate` is per thousand of `base`; both null where no base has been entered."""
+
+    key: str = Field(description="A code; empty for all together")
+    count: int
+    base: int | None
+    rate: float | None
+
+
+class Rates(Asked):
+    of: Basis
+    per: Literal["customers", "accounts", "branches"]
+    items: list[RateItem]
+
+
+@router.get("/rates", responses=documented())
+async def rates(
+    request: Request,
+    session: Reading,
+    chosen: Selected,
+    clock: ClockDep,
+    of: Basis = "received",
+    per: Literal["customers", "accounts", "branches"] = "customers",
+    by: Literal["channel", "category", "product", "department", "branch"] | None = None,
+) -> Rates:
+    """Complaints per thousand customers, accounts or branches (`PUT /v1/bases/...` says how many there are)."""
+    await reading.agree(session)
+    day = today(request.app.state.settings, clock())
+    found = await measures.rates(session, of, per, by, chosen, today=day)
+    items = [RateItem(key=one.key, count=one.count, base=one.base, rate=one.rate) for one in found]
+    return Rates(of=of, per=per, items=items, **_asked(chosen, "rates"))
+
+
 class LoadItem(BaseModel):
     department: str
     open: int

@@ -201,6 +201,16 @@ CATALOGUE = {
             (ComplaintReceived, ComplaintAmended, ComplaintResolved, ComplaintClosed, *_CLOCKS),
         ),
         Figure(
+            "rates",
+            mark("Per thousand"),
+            mark(
+                "Complaints per thousand customers, accounts or branches, by how many there were on the last day of "
+                "the period. None where that has not been entered."
+            ),
+            OWN_DAY,
+            (ComplaintReceived, ComplaintClosed),
+        ),
+        Figure(
             "load",
             mark("Work in hand"),
             mark(

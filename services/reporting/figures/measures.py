@@ -12,11 +12,12 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.reporting.domain import selection as periods
+from services.reporting.domain.base import Bases, base_at, per_thousand
 from services.reporting.domain.fact import ASPECTS, IN_TIME, LATE, MISSED, REDRESS_UNIT
 from services.reporting.domain.place import RATING, UNROUTED
 from services.reporting.domain.selection import Selection
 from services.reporting.figures import reading
-from services.reporting.store import facts
+from services.reporting.store import facts, surveys
 
 DURATIONS = {
     "acknowledge": ("acknowledged", "to_acknowledge"),
@@ -304,6 +305,38 @@ async def fairness(session: AsyncSession, chosen: Selection) -> dict[str, Group]
             await durations(session, "close", theirs),
             results,
         )
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Complaints beside what they are measured by: `base` customers, accounts or branches at the end of the period,
+    None where nobody has said how many; `rate` is per thousand of them."""
+
+    key: str
+    count: int
+    base: int | None
+
+    @property
+    def rate(self) -> float | None:
+        return per_thousand(self.count, self.base)
+
+
+async def rates(
+    session: AsyncSession, basis: str, per: str, by: str | None, chosen: Selection, *, today: date
+) -> list[Rate]:
+    """Complaints per thousand: of all that are chosen, or of each code of `by`. Only complaints that are narrowed by no
+    more than that have a base of their own; the base is that of the last day of the period."""
+    at = min(chosen.until or today, today)
+    if by is None:
+        total = sum((await reading.over_time(session, basis, "year", chosen)).values())
+        known = await surveys.base_counts(session, per, next(iter(chosen.where), None))
+        return [Rate("", total, base_at(known, per, chosen.where, at))]
+    bases = Bases(await surveys.base_counts(session, per, by))
+    found = []
+    for one in await volumes(session, basis, by, chosen):
+        where = {**chosen.where, by: one.key}
+        found.append(Rate(one.key, one.count, bases.at(per, where, at)))
     return found
 
 

@@ -476,6 +476,33 @@ def closing_by(dimension: str, title: str, heading: str) -> Make:
     return make
 
 
+_PER = (
+    ("customers", mark("Per thousand customers")),
+    ("accounts", mark("Per thousand accounts")),
+    ("branches", mark("Per thousand branches")),
+)
+
+
+async def per_thousand(c: Context) -> Block:
+    """Complaints beside how many customers, accounts and branches there are; and by branch, where that is known."""
+    t, rows = c.t, []
+    for per, name in _PER:
+        (one,) = await measures.rates(c.session, "received", per, None, c.chosen, today=c.today)
+        rows.append((Cell(t.gettext(name), per), _number(t, one.count), _number(t, one.base), _number(t, one.rate, 2)))
+    branches = await measures.rates(c.session, "received", "customers", "branch", c.chosen, today=c.today)
+    known = sorted((one for one in branches if one.rate is not None), key=lambda one: -(one.rate or 0))
+    for one in known:
+        name = t.gettext("{branch}: per thousand customers", branch=t.label("branch", one.key))
+        numbers = (_number(t, one.count), _number(t, one.base), _number(t, one.rate, 2))
+        rows.append((Cell(name, one.key, {"branch": one.key}), *numbers))
+    points = tuple({"x": t.label("branch", one.key), "y": round(one.rate or 0, 2)} for one in known[:_MOST])
+    chart = Chart("bars", points, tuple(str(p["x"]) for p in points))
+    columns = (t.gettext("Measured by"), t.gettext("Complaints"), t.gettext("How many there are"), t.gettext("Rate"))
+    title = t.gettext("Per thousand")
+    note = t.gettext("How many there are is entered once, with the day from which it holds.")
+    return Block("rates", title, columns, tuple(rows), chart if points else None, note=note)
+
+
 # --- people ---
 
 

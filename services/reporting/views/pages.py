@@ -74,6 +74,7 @@ PAGES = {
                     "department", mark("Time to close by department"), mark("Department")
                 ),
                 "branch": distribution("received", "branch", mark("By branch"), mark("Branch")),
+                "per-thousand": blocks.per_thousand,
             },
         ),
         Page(

@@ -80,6 +80,8 @@ FIGURES = (
     "shares",
     "fairness",
     "load",
+    "rates",
+    "rates?by=branch&per=accounts",
 )
 
 
@@ -122,3 +124,22 @@ async def test_a_figure_leads_down_to_its_complaints(bench: Any) -> None:
         assert "R-" in page.text
         wrong = await client.get("/v1/figures/complaints", params={"of": "closed", "step": "final"})
         assert wrong.status_code == 422
+
+
+@SQLITE
+async def test_complaints_per_thousand_customers(bench: Any) -> None:
+    await fill(bench, 80)
+    async with await bench.client("manager") as client:
+        total = (await client.get("/v1/figures/total")).json()["total"]
+        (none,) = (await client.get("/v1/figures/rates")).json()["items"]
+        assert (none["count"], none["base"], none["rate"]) == (total, None, None)
+        for path, count in (("2020-01-01", 4000), ("2025-06-01", 8000), ("2026-01-01", 1)):
+            assert (await client.put(f"/v1/bases/customers/{path}", json={"count": count})).is_success
+        of_branch = "/v1/bases/customers/2020-01-01?dimension=branch&code=b001"
+        assert (await client.put(of_branch, json={"count": 500})).is_success
+        (now,) = (await client.get("/v1/figures/rates")).json()["items"]
+        assert (now["base"], now["rate"]) == (8000, total / 8)
+        then = (await client.get("/v1/figures/rates", params={"to": "2025-05-31"})).json()["items"][0]
+        assert (then["base"], then["rate"]) == (4000, then["count"] / 4)
+        branches = (await client.get("/v1/figures/rates", params={"by": "branch"})).json()["items"]
+        assert [one["key"] for one in branches if one["rate"] is not None] == ["b001"]
