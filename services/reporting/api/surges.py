@@ -63,7 +63,9 @@ async def surges(
     """Surges that touch a period, the latest first."""
     rows = await store.every(session, since, until, limit)
     items = [
-        SurgeItem(**{**row.model_dump(exclude={"daily"}), "terms": row.terms.split("\n") if row.terms else []})
+        SurgeItem(
+            **{**row.model_dump(exclude={"daily", "part_of"}), "terms": row.terms.split("\n") if row.terms else []}
+        )
         for row in rows
     ]
     return Surges(items=items)
@@ -125,9 +127,10 @@ async def warnings(request: Request, session: Reading, clock: ClockDep) -> Respo
     context = _context(request, session, clock)
     since = context.today - timedelta(days=90)
     rows = await store.every(session, since, None, 100)
+    sides = await store.sides(session, [row.id for row in rows])
     blocks = [
-        document.surges_block(context.t, [row for row in rows if not row.over]),
-        document.surges_block(context.t, [row for row in rows if row.over]),
+        document.surges_block(context.t, [row for row in rows if not row.over], sides),
+        document.surges_block(context.t, [row for row in rows if row.over], sides),
         document.proposals_block(context.t, await document.proposed(context)),
     ]
     return pages.render(

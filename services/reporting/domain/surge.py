@@ -246,6 +246,20 @@ def told(found: Collection[Surge], known: Collection[Surge], *, day: date, quiet
     return Tidings(tuple(new), tuple(continued), tuple(over))
 
 
+def same(one: Surge, other: Surge, shared: int) -> bool:
+    """Whether two surges, with `shared` complaints in common, are one event seen from two sides: of each, at least half
+    of what came beyond the expected is the other's too. A kind that most complaints are of shares many with any other,
+    but not that many."""
+    return shared >= 0.5 * max(one.observed - one.expected, other.observed - other.expected)
+
+
+def together(kinds: Sequence[Kind]) -> Kind:
+    """The kind of several surges that are one: what is given of a dimension by one of them alone; where two say
+    different things of it, it is not what they have in common."""
+    named = {name: {code for kind in kinds if (code := getattr(kind, name))} for name in Kind._fields}
+    return Kind(**{name: next(iter(codes)) for name, codes in named.items() if len(codes) == 1})
+
+
 def _surge(kind: Kind, daily: Sequence[DayCount], *, limit: int, p: float, tentative: bool) -> Surge:
     """Without the days at either end that were no higher than usual: the window reaches back further than the surge."""
     high = [n for n, day in enumerate(daily) if day.observed > day.expected + day.expected**0.5]

@@ -1,6 +1,6 @@
 """What a management report says: figures of one month, put together from the blocks that the pages show."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
@@ -11,9 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.reporting.domain import selection as periods
 from services.reporting.domain.proposal import Proposal, proposals
 from services.reporting.domain.selection import Selection
+from services.reporting.domain.surge import Kind
 from services.reporting.figures import measures, reading
 from services.reporting.figures.catalogue import CATALOGUE
 from services.reporting.store import surges
+from services.reporting.store.surges import SurgeRow
 from services.reporting.views import blocks
 from services.reporting.views.blocks import Block, Cell, Context
 from services.reporting.views.charts import Chart
@@ -164,18 +166,19 @@ async def _summary(c: Context) -> list[str]:
 async def _surges(c: Context) -> Block:
     t = c.t
     found = await surges.every(c.session, c.chosen.since, c.chosen.until, 50)
-    return surges_block(t, found)
+    return surges_block(t, found, await surges.sides(c.session, [row.id for row in found]))
 
 
-def surges_block(t: Translator, found: Any) -> Block:
-    """Surges as a table."""
+def surges_block(t: Translator, found: Sequence[SurgeRow], sides: Mapping[str, Sequence[SurgeRow]]) -> Block:
+    """Surges as a table; `sides` are the others that are one with each, by its id."""
     rows = []
     for row in found:
         if row.theme is not None:
             what = t.gettext("In the text: {term}", term=row.theme)
         else:
-            named = ((name, getattr(row, name)) for name in ("category", "product", "branch", "channel"))
-            what = " · ".join(t.label(name, code) for name, code in named if code)
+            every = (row, *sides.get(row.id, ()))
+            named = [(name, code) for one in every for name in Kind._fields if (code := getattr(one, name))]
+            what = " · ".join(t.label(name, code) for name, code in dict.fromkeys(named))
         rows.append(
             (
                 Cell(what, what),

@@ -1,6 +1,6 @@
 """Surges as they are kept: what was told of, and what became of it. Never commits."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -10,12 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field
 
 from services.reporting.domain.surge import DayCount, Kind, Surge
-from services.reporting.store.base import Base
+from services.reporting.store.base import Base, facts, read_model
 from shared.db import UtcDateTime
 
 
 class SurgeRow(Base, table=True):
-    """One surge. Of a kind (`category` to `channel`), or of a `theme`, whose other terms are `terms`."""
+    """One surge. Of a kind (`category` to `channel`), or of a `theme`, whose other terms are `terms`. `part_of`: the
+    surge whose complaints these mostly are, seen from another side, and which was told instead."""
 
     __tablename__ = "surge"
 
@@ -35,6 +36,7 @@ class SurgeRow(Base, table=True):
     tentative: bool
     daily: str = Field(sa_column=Column(Text, nullable=False))
     over: bool = False
+    part_of: str | None = Field(None, max_length=36)
     detected_at: datetime = Field(sa_type=UtcDateTime)
 
 
@@ -73,13 +75,30 @@ async def recent(session: AsyncSession, since: date) -> Sequence[SurgeRow]:
 
 
 async def every(session: AsyncSession, since: date | None, until: date | None, limit: int) -> Sequence[SurgeRow]:
-    """Surges that touch a period, the latest first."""
-    query = select(SurgeRow)
+    """Surges that touch a period, the latest first; of those that are one, the one that was told."""
+    query = select(SurgeRow).where(table.c.part_of.is_(None))
     if since is not None:
         query = query.where(table.c.until >= since)
     if until is not None:
         query = query.where(table.c.since <= until)
     return (await session.scalars(query.order_by(table.c.since.desc(), table.c.id).limit(limit))).all()
+
+
+async def complaints(session: AsyncSession, surge: Surge) -> set[str]:
+    """The complaints of a surge."""
+    live = select(read_model.c.live).scalar_subquery()
+    query = select(facts.c.complaint_id).where(facts.c.slot == live, facts.c.day.between(surge.since, surge.until))
+    query = query.where(*(facts.c[name] == code for name, code in surge.kind._asdict().items() if code))
+    return set((await session.scalars(query)).all())
+
+
+async def sides(session: AsyncSession, ids: Collection[str]) -> dict[str, list[SurgeRow]]:
+    """Of surges that were told, the others that are one with each, by its id."""
+    found: dict[str, list[SurgeRow]] = {id: [] for id in ids}
+    query = select(SurgeRow).where(table.c.part_of.in_(ids)).order_by(table.c.p, table.c.id)
+    for row in await session.scalars(query):
+        found[str(row.part_of)].append(row)
+    return found
 
 
 def add(tx: AsyncSession, rows: Iterable[SurgeRow]) -> None:

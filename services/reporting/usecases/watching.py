@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.reporting import store
 from services.reporting.domain.place import UNCLASSIFIED, UNSTATED, series
-from services.reporting.domain.surge import Kind, Rule, Surge, judge, told
+from services.reporting.domain.surge import Kind, Rule, Surge, judge, same, together, told
 from services.reporting.domain.theme import Sought, Theme, rising
 from services.reporting.figures import reading
 from services.reporting.store import surges
@@ -102,7 +102,10 @@ async def _watched(session: AsyncSession, last: date) -> Watched | None:
 
 
 def _judged(watched: Watched, rule: Rule) -> tuple[Surge, ...]:
-    return judge(watched.kinds, watched.counts, watched.first, begun=watched.begun, rule=rule).surges
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):  # small matrices: more threads only get in each other's way
+        return judge(watched.kinds, watched.counts, watched.first, begun=watched.begun, rule=rule).surges
 
 
 async def _tell(tx: AsyncSession, found: tuple[Surge, ...], *, finished: date, now: datetime, zone: ZoneInfo) -> int:
@@ -115,13 +118,42 @@ async def _tell(tx: AsyncSession, found: tuple[Surge, ...], *, finished: date, n
         row = of_kind[surge.kind, surge.since]
         for name, value in surges.written(surge).items():
             setattr(row, name, value)
-    for surge in tidings.new:
-        id = uuid7()
-        surges.add(tx, [SurgeRow(id=id, detected_at=now, **surges.written(surge))])
-        _publish(tx, id, surge.kind._asdict(), surge, now, zone)
-        log.warning("surge.detected", observed=surge.observed, expected=round(surge.expected, 1))
+    going = {row.id: (row, surge) for surge, row in known.items() if not row.over}
+    return await _tell_new(tx, tidings.new, going, now=now, zone=zone)
+
+
+async def _tell_new(
+    tx: AsyncSession,
+    new: tuple[Surge, ...],
+    going: dict[str, tuple[SurgeRow, Surge]],
+    *,
+    now: datetime,
+    zone: ZoneInfo,
+) -> int:
+    """Tell of new surges, of those that are one event seen from several sides only once; how many events there were.
+    What is a side of one that goes on, and was told of before, is told no more."""
+    theirs = {id: await surges.complaints(tx, surge) for id, (_, surge) in going.items()} if new else {}
+    events: list[list[tuple[SurgeRow, Surge]]] = []
+    for surge in sorted(new, key=lambda one: one.p):
+        mine = await surges.complaints(tx, surge)
+        row = SurgeRow(id=uuid7(), detected_at=now, **surges.written(surge))
+        surges.add(tx, [row])
+        for id, (other, known) in going.items():
+            if same(surge, known, len(mine & theirs[id])):
+                row.part_of = other.part_of or other.id
+                break
+        going[row.id], theirs[row.id] = (row, surge), mine
+        event = next((one for one in events if one[0][0].id == row.part_of), None)
+        if event is not None:
+            event.append((row, surge))
+        elif row.part_of is None:
+            events.append([(row, surge)])
+    for sides in events:
+        row, surge = sides[0]
+        _publish(tx, row.id, together([one.kind for _, one in sides])._asdict(), surge, now, zone)
+        log.warning("surge.detected", observed=surge.observed, expected=round(surge.expected, 1), sides=len(sides))
         surges_total.labels("kind").inc()
-    return len(tidings.new)
+    return len(events)
 
 
 async def _tell_themes(
@@ -151,6 +183,7 @@ async def _tell_themes(
                 p=theme.p,
                 tentative=False,
                 daily="[]",
+                part_of=None,
                 detected_at=now,
             )
             surges.add(tx, [row])

@@ -22,11 +22,13 @@ WORDS = [
 ]
 
 
-def came(day: date, category: str, *, narrative: str = "") -> list[Event]:
+def came(day: date, category: str, *, narrative: str = "", channel: str = "phone", **known: Any) -> list[Event]:
     id = uuid7()
     at = datetime(day.year, day.month, day.day, 4, tzinfo=UTC)
     return [
-        ComplaintReceived(complaint_id=id, reference="R", channel="phone", narrative=narrative or "…", received_at=at),
+        ComplaintReceived(
+            complaint_id=id, reference="R", channel=channel, narrative=narrative or "…", received_at=at, **known
+        ),
         ComplaintClassified(complaint_id=id, category=category, severity="normal", confidence=1, classified_at=at),
     ]
 
@@ -81,6 +83,32 @@ async def test_a_surge_is_told_once_grows_and_is_over(bench: Any) -> None:
         assert all(one["over"] for one in items if one.get("category") == "fees")
         page = await client.get("/warnings?lang=en", headers={"accept": "text/html"})
         assert "Fees" in page.text or "charges" in page.text
+
+
+@SQLITE
+async def test_one_event_seen_from_several_sides_is_told_once(bench: Any) -> None:
+    """An outage of the mobile bank brings complaints of one type, one product and one channel."""
+    chance = random.Random(8)
+    events: list[Event] = []
+    for n in range(72):
+        for _ in range(chance.choice((8, 9, 10))):
+            sides = {
+                "channel": chance.choice(("phone", "mobile", "branch")),
+                "product": chance.choice(("card", "loan")),
+            }
+            events += came(FIRST + timedelta(days=n), chance.choice(("fees", "other", "channel")), **sides)
+        for _ in range(25 if n == 71 else 0):
+            events += came(FIRST + timedelta(days=n), "channel", channel="mobile", product="mobile_banking")
+    for start in range(0, len(events), 400):
+        await bench.hear(*events[start : start + 400])
+    assert await watching.watch(bench.db, at(71), bench.settings.zone) == 1
+    (told,) = [one for one in await published(bench) if not one.get("theme")]
+    assert (told["category"], told["channel"]) == ("channel", "mobile")
+    async with await bench.client("manager") as client:
+        assert len((await client.get("/v1/surges")).json()["items"]) == 1
+        page = (await client.get("/warnings?lang=en", headers={"accept": "text/html"})).text
+    assert "Mobile banking" in page
+    assert await watching.watch(bench.db, at(71), bench.settings.zone) == 0
 
 
 @SQLITE

@@ -52,6 +52,7 @@ def upgrade() -> None:
         sa.Column("tentative", sa.Boolean(), nullable=False),
         sa.Column("daily", sa.Text(), nullable=False),
         sa.Column("over", sa.Boolean(), nullable=False),
+        sa.Column("part_of", sa.String(length=36), nullable=True),
         sa.Column("detected_at", UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
