@@ -16,9 +16,11 @@ from axe_playwright_python.sync_playwright import Axe
 from fastapi import FastAPI
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from services.reporting import consumers, store, usecases
+from services.reporting import consumers, store
 from services.reporting.app import create_app
 from services.reporting.settings import ReportingSettings
+from services.reporting.usecases import record
+from services.reporting.views.pages import PAGES as FIGURES
 from shared.clock import utcnow
 from shared.cloudevents import Envelope
 from shared.db import Database
@@ -129,7 +131,7 @@ async def _hear(db: Database, events: tuple[Event, ...]) -> None:
         ]
         assert {e.type for e in envelopes} <= consumers.HANDLED
         async with db.transaction() as tx:
-            await usecases.record(tx, envelopes, zone)
+            await record.record(tx, envelopes, zone)
 
 
 async def _key(db: Database, role: str) -> str:
@@ -232,6 +234,26 @@ def test_it_is_accessible_and_fits(desk: Desk, opened: Open, lang: str, width: i
     assert_fits(page)
 
 
+PAGES = (*(f"/dashboard/{name}" for name in FIGURES), "/complaints", "/warnings", "/reports")
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_every_page_of_figures_is_accessible_and_fits(desk: Desk, opened: Open, lang: str, width: int) -> None:
+    for path in PAGES:
+        page = opened(desk, path, lang=lang, width=width, dark=width == WIDTHS[0])
+        expect(page.locator("html")).to_have_attribute("lang", lang)
+        for picture in page.locator("img.picture").all():
+            picture.scroll_into_view_if_needed()
+            expect(picture).to_have_js_property("complete", True)
+            assert picture.evaluate("one => one.naturalWidth") > 0, path
+        for summary in page.locator("summary").all():
+            summary.click()
+        assert_accessible(page)
+        assert_fits(page)
+        page.close()
+
+
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_the_form_to_sign_in_is_accessible_and_works(desk: Desk, opened: Open, lang: str) -> None:
     page = opened(desk, "/dashboard?channel=phone", lang=lang, width=360, key=False)
@@ -256,7 +278,7 @@ def test_without_a_mouse_all_can_be_reached(desk: Desk, opened: Open) -> None:
     expect(page.get_by_text("Skip to content")).to_be_focused()
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
-    expect(page.get_by_label("Received from")).to_be_focused()
+    expect(page.get_by_role("link", name="Overview")).to_be_focused()
     summary = page.locator("#table-channel")
     summary.focus()
     page.keyboard.press("Enter")
