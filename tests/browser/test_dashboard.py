@@ -237,8 +237,9 @@ def test_it_is_accessible_and_fits(desk: Desk, opened: Open, lang: str, width: i
 PAGES = (*(f"/dashboard/{name}" for name in FIGURES), "/complaints", "/warnings", "/reports")
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize(
+    ("lang", "width"), [("en", WIDTHS[0]), ("en", WIDTHS[1]), ("zh-Hant", WIDTHS[0]), ("zh-Hans", WIDTHS[1])]
+)
 def test_every_page_of_figures_is_accessible_and_fits(desk: Desk, opened: Open, lang: str, width: int) -> None:
     for path in PAGES:
         page = opened(desk, path, lang=lang, width=width, dark=width == WIDTHS[0])
