@@ -178,7 +178,8 @@ def surges_block(t: Translator, found: Sequence[SurgeRow], sides: Mapping[str, S
         else:
             every = (row, *sides.get(row.id, ()))
             named = [(name, code) for one in every for name in Kind._fields if (code := getattr(one, name))]
-            what = " · ".join(t.label(name, code) for name, code in dict.fromkeys(named))
+            said = dict.fromkeys((t.label("dimension", name), t.label(name, code)) for name, code in named)
+            what = " · ".join(t.gettext("{kind}: {name}", kind=kind, name=name) for kind, name in said)
         rows.append(
             (
                 Cell(what, what),
