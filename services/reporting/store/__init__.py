@@ -1,5 +1,6 @@
 """Reporting's tables and how they are written. Never commits."""
 
+from services.reporting.store import publications
 from services.reporting.store.base import (
     BIGINT,
     Base,
@@ -31,6 +32,7 @@ __all__ = [
     "metadata",
     "move",
     "neighbours",
+    "publications",
     "read_model",
     "save",
     "slots",
