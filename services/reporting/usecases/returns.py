@@ -5,7 +5,7 @@ names no jurisdiction is of the bank's own.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
@@ -46,9 +46,13 @@ BaseAt = Callable[[str, Mapping[str, str], date], int | None]
 """How many `customers`, `accounts` or `branches` there were, of the bank or under one code of a dimension, on a day."""
 
 
-def no_bases(kind: str, where: Mapping[str, str], day: date) -> int | None:
+Bases = Callable[[AsyncSession], Awaitable[BaseAt]]
+"""Reads them."""
+
+
+async def no_bases(session: AsyncSession) -> BaseAt:
     """Nothing is known of what stands behind complaints."""
-    return None
+    return lambda kind, where, day: None
 
 
 class BaseMissing(Invalid):
@@ -113,16 +117,17 @@ def period_of(which: Return, asked: Asked) -> Period:
     return Period.of(first // 12, first % 12 + 1, months)
 
 
-async def make(db: Database, name: Name, asked: Asked, *, home: str, today: date, bases: BaseAt = no_bases) -> Made:
+async def make(db: Database, name: Name, asked: Asked, *, home: str, today: date, bases: Bases = no_bases) -> Made:
     """The return, of one moment. `home` is the jurisdiction of complaints that name none. Raises NoSuchPart,
     BaseMissing, WrongPeriod, NotInForce."""
     which = RETURNS[name]
     period = period_of(which, asked)
     async with db.reading() as session:
         await reading.agree(session)
+        known = await bases(session)
         found = await records(session, which.jurisdictions, period, home=home)
     # off the loop: half a year of a large bank takes seconds to count
-    table = await asyncio.to_thread(which.make, found, period, asked, bases)
+    table = await asyncio.to_thread(which.make, found, period, asked, known)
     if period.until >= today:
         note = f"The period is not over: complaints to {min(today, period.until)}. Not to be filed."
         table = replace(table, notes=(*table.notes, note))
@@ -191,15 +196,22 @@ def by_product(records: Sequence[Record], types: Crosswalk) -> Sequence[Record]:
     return found
 
 
-def _exposures(given: Mapping[str, int], products: Crosswalk, bases: BaseAt, day: date) -> dict[str, Exposure]:
-    """What was given, else the accounts of all our products that lead to a product group, if there are any known."""
-    units, found = lists.labels()["uk_unit"], {}
-    for theirs in products.labels:
-        ours = [bases("accounts", {"product": code}, day) for code, to in products.ways.items() if to == theirs]
-        number = given.get(theirs) or sum(n for n in ours if n is not None)
-        if number:
+def _exposures(
+    given: Mapping[str, int], products: Crosswalk, bases: BaseAt, day: date
+) -> tuple[dict[str, Exposure], tuple[str, ...]]:
+    """What was given, else the accounts of those of our products that lead to a product group and of which they are
+    known, with a note which these are."""
+    units = lists.labels()["uk_unit"]
+    found, notes = {}, []
+    for theirs, label in products.labels.items():
+        ours = {code: bases("accounts", {"product": code}, day) for code, to in products.ways.items() if to == theirs}
+        known = {code: n for code, n in ours.items() if n}
+        if number := given.get(theirs):
             found[theirs] = Exposure(number, units[theirs])
-    return found
+        elif known:
+            found[theirs] = Exposure(sum(known.values()), units[theirs])
+            notes.append(f"Provision, {label}: the accounts known of {', '.join(known)}.")
+    return found, tuple(notes)
 
 
 def _uk(language: str = "en") -> tuple[Crosswalk, Crosswalk]:
@@ -209,16 +221,17 @@ def _uk(language: str = "en") -> tuple[Crosswalk, Crosswalk]:
 def _uk_publication(found: Sequence[Record], period: Period, asked: Asked, bases: BaseAt) -> Table:
     products, causes = _uk()
     units = lists.labels()["uk_unit"]
+    provision, notes = _exposures(asked.provision, products, bases, period.until)
     made = uk.publication(
         by_product(found, causes),
         period,
         products,
         causes,
         third_business_day=business_days.third_after("GB", "ENG"),
-        provision=_exposures(asked.provision, products, bases, period.until),
+        provision=provision,
         intermediation={code: Exposure(n, units[code]) for code, n in asked.intermediation.items() if n},
     )
-    return replace(made, notes=(*made.notes, business_days.NOTE.format(place="England and Wales")))
+    return replace(made, notes=(*made.notes, *notes, business_days.NOTE.format(place="England and Wales")))
 
 
 def _uk_1r(found: Sequence[Record], period: Period, asked: Asked, bases: BaseAt) -> Table:

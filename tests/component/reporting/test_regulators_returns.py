@@ -2,7 +2,7 @@
 
 import csv
 import io
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from itertools import count
 from typing import Any
@@ -15,6 +15,7 @@ from sqlalchemy import select
 from services.reporting import returns as lists
 from services.reporting.returns import business_days
 from services.reporting.store import exporting
+from services.reporting.usecases import returns
 from services.reporting.usecases.returns import RETURNS
 from shared.events import (
     ComplaintAmended,
@@ -123,6 +124,27 @@ async def test_the_uks_returns_by_hand(bench: Any, monkeypatch: pytest.MonkeyPat
         for year, name in ((2027, "uk_1r"), (2024, "uk_2027")):
             answer = await client.get(f"/v1/returns/{name}", params={"year": year, "part": 1})
             assert (answer.status_code, answer.json()["code"]) == (422, "return_not_in_force")
+
+
+@SQLITE
+async def test_what_stands_behind_complaints_is_looked_up_unless_it_is_given(bench: Any) -> None:
+    await hear(bench, complaint("2024-02-02"), complaint("2024-02-02", product="wealth"))
+    known = {"credit_card": 3000, "deposit": 1000, "wealth": 500}
+
+    async def bases(session: Any) -> Any:
+        return lambda kind, where, day: known.get(where.get("product", "")) if kind == "accounts" else 4000
+
+    asked = returns.Asked(2024, 1, provision={"investments": 250})
+    uk = await returns.make(bench.db, "uk_publication", asked, home="hk", today=date(2025, 1, 1), bases=bases)
+    rates = {row[0]: row[1] for row in uk.table.rows}
+    assert rates["Banking and credit cards"] == "0.25 per 1,000 accounts"
+    assert rates["Investments"] == "4.00 per 1,000 client accounts"
+    assert rates["Home finance"] is None
+    assert "Provision, Banking and credit cards: the accounts known of credit_card, deposit." in uk.table.notes
+    china = await returns.make(
+        bench.db, "china_quarter", returns.Asked(2024, 1), home="cn", today=date(2025, 1, 1), bases=bases
+    )
+    assert china.table.rows[0][0] == 0
 
 
 async def test_vulnerable_customers_are_told_from_those_nobody_asked(bench: Any) -> None:
