@@ -3,6 +3,5 @@
 Hears everything that intake, routing and sla tell of complaints (`HANDLED` in consumers.py); publishes nothing yet.
 Owns `complaint_fact` (one row a complaint: what figures are made of) and the counters `volume`, `deadline_count` and
 `margin`, which move in the transaction in which a fact changes, so that figures are read without looking at complaints.
-`/v1/figures/...` gives the figures as JSON, `/dashboard` shows them, `/v1/exports/...` gives them as files and
-`/v1/returns/...` as regulators ask for them; `/public-summary` is for everybody (`publication`).
+`/v1/figures/...` gives the figures as JSON, `/dashboard` shows them.
 """
