@@ -100,7 +100,7 @@ def _shown(key: str, block: Block) -> dict[str, Any]:
     return {"key": key, "block": block, "figure": figure, "numbers": numbers}
 
 
-BESIDE = {"/warnings": mark("Warnings"), "/reports": mark("Reports")}
+BESIDE = {"/warnings": mark("Warnings"), "/reports": mark("Reports"), "/public-summary": mark("Public summary")}
 """Pages of reporting that take no choice of complaints, by address."""
 
 

@@ -1,8 +1,7 @@
 """What regulators call things in their returns: lists of codes and words, as data.
 
-`labels()` reads them once. Together with ways from our codes, which whoever makes a return brings along, they are the
-crosswalks that `services.reporting.domain.returns` works with. Codes are those of routing's taxonomies, so that its
-translations lead here.
+`labels()` reads them once, `ways()` where our codes lead. Together they are the crosswalks that
+`services.reporting.domain.returns` works with. Codes are those of routing's taxonomies.
 """
 
 import tomllib
@@ -13,6 +12,7 @@ from pathlib import Path
 from services.reporting.domain.returns import Crosswalk
 
 FILE = Path(__file__).parent / "labels.toml"
+WAYS = Path(__file__).parent / "ways.toml"
 
 
 @cache
@@ -36,3 +36,14 @@ def labels(language: str = "en", file: Path = FILE) -> Mapping[str, Mapping[str,
 def crosswalk(name: str, ways: Mapping[str, str], *, language: str = "en") -> Crosswalk:
     """The crosswalk to list `name`. `ways` may lead to codes that it lacks: they are unmapped. Raises KeyError."""
     return Crosswalk(labels(language)[name], ways)
+
+
+@cache
+def ways(file: Path = WAYS) -> Mapping[str, Mapping[str, str]]:
+    """List -> our code (a type, a product, a channel, or `type/product`) -> the regulator's."""
+    return tomllib.loads(file.read_text(encoding="utf-8"))
+
+
+def our_crosswalk(name: str, *, language: str = "en") -> Crosswalk:
+    """The crosswalk from our codes to list `name`. Raises KeyError."""
+    return crosswalk(name, ways()[name], language=language)

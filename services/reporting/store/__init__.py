@@ -1,6 +1,6 @@
 """Reporting's tables and how they are written. Never commits."""
 
-from services.reporting.store import goals, surveys
+from services.reporting.store import goals, publications, surveys
 from services.reporting.store import reports as _reports  # noqa: F401
 from services.reporting.store import surges as _surges  # noqa: F401
 from services.reporting.store.base import (
@@ -37,6 +37,7 @@ __all__ = [
     "metadata",
     "move",
     "neighbours",
+    "publications",
     "read_model",
     "save",
     "slots",
