@@ -97,6 +97,7 @@ def served(migrated: Callable[[str], str], tmp_path: Path) -> Iterator[Served]:
         assert httpx.put(base, json={"count": 1000}, headers=headers).is_success
         served.known = {
             "report_id": report_id,
+            "period": "2025-Q1",
             "goal_id": made("goals", GOAL)["id"],
             "measure_id": measure["id"],
             "task_id": task_id,
