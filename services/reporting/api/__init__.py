@@ -2,13 +2,16 @@
 
 from services.reporting.api import (
     bases,
+    coaching,
     commendations,
     dashboard,
     figures,
     goals,
+    improvement,
     measures,
     reports,
     surges,
+    survey_pages,
     surveys,
     views,
 )
@@ -29,5 +32,9 @@ for _part in (
     views.router,
     surges.page_router,
     reports.page_router,
+    improvement.page_router,
+    survey_pages.page_router,
+    survey_pages.public_pages,
+    coaching.page_router,
 ):
     router.include_router(_part)

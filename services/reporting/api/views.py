@@ -100,7 +100,13 @@ def _shown(key: str, block: Block) -> dict[str, Any]:
     return {"key": key, "block": block, "figure": figure, "numbers": numbers}
 
 
-BESIDE = {"/warnings": mark("Warnings"), "/reports": mark("Reports")}
+BESIDE = {
+    "/warnings": mark("Warnings"),
+    "/reports": mark("Reports"),
+    "/improvement": mark("Goals and measures"),
+    "/surveys": mark("Surveys"),
+    "/coaching": mark("Coaching"),
+}
 """Pages of reporting that take no choice of complaints, by address."""
 
 
