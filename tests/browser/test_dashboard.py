@@ -16,9 +16,10 @@ from axe_playwright_python.sync_playwright import Axe
 from fastapi import FastAPI
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from services.reporting import consumers, store, usecases
+from services.reporting import consumers, store
 from services.reporting.app import create_app
 from services.reporting.settings import ReportingSettings
+from services.reporting.usecases import record
 from shared.clock import utcnow
 from shared.cloudevents import Envelope
 from shared.db import Database
@@ -129,7 +130,7 @@ async def _hear(db: Database, events: tuple[Event, ...]) -> None:
         ]
         assert {e.type for e in envelopes} <= consumers.HANDLED
         async with db.transaction() as tx:
-            await usecases.record(tx, envelopes, zone)
+            await record.record(tx, envelopes, zone)
 
 
 async def _key(db: Database, role: str) -> str:

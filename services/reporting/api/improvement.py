@@ -144,7 +144,7 @@ def _measure(t: Translator, row: MeasureRow, tasks: Iterable[TaskRow], today: da
 
 def _about(t: Translator, dimension: str | None, code: str | None) -> str:
     if dimension is None or code is None:
-        return t.gettext("All complaints")
+        return t.gettext("Whole bank")
     return f"{t.label('dimension', dimension)}: {t.label(dimension, code)}"
 
 

@@ -106,7 +106,7 @@ async def _surveys(
         filled=filled,
         names=forms.NAMES,
         kept=forms.kept(request),
-        tabs=views.tabs(t, "surveys", Selection()),
+        tabs=views.tabs(t, "surveys", Selection()) if may_read else [],
     )
 
 
@@ -226,12 +226,14 @@ CHANNELS = (
 
 
 @page_router.get("/surveys/{survey_id}/answers", response_class=HTMLResponse)
-async def write(survey_id: Id, request: Request, _: Writer, session: Reading, today: Today) -> Response:
+async def write(survey_id: Id, request: Request, principal: Writer, session: Reading, today: Today) -> Response:
     """The form to write down what somebody answers."""
-    return await _write(request, session, survey_id, today, NOTHING)
+    return await _write(request, principal, session, survey_id, today, NOTHING)
 
 
-async def _write(request: Request, session: AsyncSession, id: str, today: date, filled: Filled) -> Response:
+async def _write(
+    request: Request, principal: Principal, session: AsyncSession, id: str, today: date, filled: Filled
+) -> Response:
     row = await usecases.find(session, id)
     t, survey = pages.translator(request), store.survey_of(row)
     return pages.render(
@@ -247,7 +249,7 @@ async def _write(request: Request, session: AsyncSession, id: str, today: date, 
         filled=filled,
         names=forms.NAMES,
         kept=forms.kept(request),
-        tabs=views.tabs(t, "surveys", Selection()),
+        tabs=views.tabs(t, "surveys", Selection()) if principal.has(*READERS) else [],
     )
 
 
@@ -263,7 +265,7 @@ async def enter(
         await usecases.enter(tx, survey_id, answer, today, actor=principal.id, now=clock())
     except Invalid as error:
         return await _write(
-            request, tx, survey_id, today, forms.failed(pages.translator(request), "answer", given, error)
+            request, principal, tx, survey_id, today, forms.failed(pages.translator(request), "answer", given, error)
         )
     return forms.back(request, f"/surveys/{survey_id}/answers")
 
