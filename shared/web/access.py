@@ -30,9 +30,10 @@ class Authenticator:
         self.staff = staff
         self._asking: dict[str, asyncio.Task[Principal]] = {}
 
-    async def principal(self, request: Request) -> Principal:
-        """Who calls. Raises Unauthenticated, or Unavailable when that can't be found out now."""
-        token = bearer(request)
+    async def principal(self, request: Request, *, own_form: bool = False) -> Principal:
+        """Who calls; `own_form`: see `bearer`. Raises Unauthenticated, or Unavailable when that can't be found out
+        now."""
+        token = bearer(request, own_form=own_form)
         found = self.keys.remembered(token)
         if found is not None:
             return found
@@ -52,30 +53,42 @@ class Authenticator:
         return await asyncio.shield(task)
 
 
-def bearer(request: Request) -> str:
+def bearer(request: Request, *, own_form: bool = False) -> str:
     """The credential of a request: the Authorization header, or for reading pages the cookie of a signed-in browser.
 
-    The cookie is taken for GET and HEAD only, so a page of another site can make a browser change nothing.
+    The cookie is taken for GET and HEAD only, so a page of another site can make a browser change nothing; with
+    `own_form` also for what a form of our own pages sends.
     """
     header = request.headers.get("authorization", "")
     if header[:7].lower() == "bearer " and header[7:].strip():
         return header[7:].strip()
-    if request.method in ("GET", "HEAD") and (cookie := request.cookies.get(COOKIE)):
+    taken = request.method in ("GET", "HEAD") or (own_form and _from_our_own_page(request))
+    if taken and (cookie := request.cookies.get(COOKIE)):
         return cookie
     raise Unauthenticated("Send a key or token: Authorization: Bearer ...")
+
+
+def _from_our_own_page(request: Request) -> bool:
+    """Whether one of our forms sends this. Browsers tell by Fetch Metadata; those that do not, or not over plain http,
+    are held by the cookie, which is SameSite=Strict. A script's content types never pass."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind not in ("application/x-www-form-urlencoded", "multipart/form-data"):
+        return False
+    return request.headers.get("sec-fetch-site", "same-origin") == "same-origin"
 
 
 Check = Callable[[Request], Coroutine[Any, Any, Principal]]
 
 
-def allow(*wanted: str) -> Check:
-    """A dependency that lets pass whoever holds one of `wanted` (roles or scopes), and gives the `Principal`."""
+def allow(*wanted: str, own_form: bool = False) -> Check:
+    """A dependency that lets pass whoever holds one of `wanted` (roles or scopes), and gives the `Principal`. With
+    `own_form`, for routes that a page's form is sent to, the cookie of a signed-in browser counts there too."""
     if not wanted:
         raise ValueError("name the roles or scopes that may")
 
     async def check(request: Request) -> Principal:
         authenticator: Authenticator = request.app.state.authenticator
-        principal = await authenticator.principal(request)
+        principal = await authenticator.principal(request, own_form=own_form)
         if not principal.has(*wanted):
             raise Forbidden(f"This needs one of: {', '.join(wanted)}.")
         return principal

@@ -2,16 +2,19 @@
 
 from services.reporting.api import (
     bases,
+    coaching,
     commendations,
     dashboard,
     exports,
     figures,
     goals,
+    improvement,
     measures,
     public,
     reports,
     returns,
     surges,
+    survey_pages,
     surveys,
     views,
 )
@@ -35,5 +38,9 @@ for _part in (
     views.router,
     surges.page_router,
     reports.page_router,
+    improvement.page_router,
+    survey_pages.page_router,
+    survey_pages.public_pages,
+    coaching.page_router,
 ):
     router.include_router(_part)

@@ -33,6 +33,9 @@ router = Router(prefix="/v1/reports", tags=["reports"])
 page_router = Router(include_in_schema=False)
 Reader = Annotated[Principal, Depends(readers())]
 Orderer = Annotated[Principal, Depends(allow(Role.SUPERVISOR, Role.MANAGER, Role.AUDITOR, Role.ADMIN))]
+FormOrderer = Annotated[
+    Principal, Depends(allow(Role.SUPERVISOR, Role.MANAGER, Role.AUDITOR, Role.ADMIN, own_form=True))
+]
 ReportId = Annotated[str, Path(pattern=r"^[0-9a-f-]{36}$")]
 Language = Literal["zh-Hant", "zh-Hans", "en"]
 
@@ -201,7 +204,7 @@ async def reports_page(request: Request, _: Reader, session: Reading, clock: Clo
 @page_router.post("/reports", response_class=HTMLResponse)
 async def order_page(
     request: Request,
-    principal: Orderer,
+    principal: FormOrderer,
     tx: Tx,
     clock: ClockDep,
     month: Annotated[str, Form(max_length=7)],

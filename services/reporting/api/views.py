@@ -100,7 +100,14 @@ def _shown(key: str, block: Block) -> dict[str, Any]:
     return {"key": key, "block": block, "figure": figure, "numbers": numbers}
 
 
-BESIDE = {"/warnings": mark("Warnings"), "/reports": mark("Reports"), "/public-summary": mark("Public summary")}
+BESIDE = {
+    "/warnings": mark("Warnings"),
+    "/reports": mark("Reports"),
+    "/improvement": mark("Goals and measures"),
+    "/surveys": mark("Surveys"),
+    "/coaching": mark("Coaching"),
+    "/public-summary": mark("Public summary"),
+}
 """Pages of reporting that take no choice of complaints, by address."""
 
 

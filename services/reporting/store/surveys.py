@@ -4,7 +4,7 @@ Answers are kept in an order that chance decides: by an id that tells no time, o
 PostgreSQL keeps of the order inside its files only whoever runs the database could see.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -160,6 +160,12 @@ async def add_response(tx: AsyncSession, response: Mapping[str, Any], ratings: M
         rows = [{**key, "aspect": aspect, "rating": rating} for aspect, rating in sorted(ratings.items())]
         await tx.execute(RATING.insert(), rows)
     return True
+
+
+async def answers(session: AsyncSession, surveys: Collection[str]) -> dict[str, int]:
+    """How many answers there are to each of these surveys; those without any are left out."""
+    query = select(RESPONSE.c.survey_id, func.count()).where(RESPONSE.c.survey_id.in_(surveys))
+    return {str(id): int(n) for id, n in (await session.execute(query.group_by(RESPONSE.c.survey_id))).all()}
 
 
 async def by_channel(session: AsyncSession, survey_id: str) -> dict[str, int]:

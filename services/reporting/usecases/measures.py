@@ -172,6 +172,11 @@ async def judge(session: AsyncSession, id: str, today: date, at_most: int) -> Ju
     """What a measure changed, by up to `at_most` weeks on either side of its start; nothing may have been read in
     `session` before. Raises MeasureNotFound, EffectUnknown."""
     await agree(session)
+    return await judge_within(session, id, today, at_most)
+
+
+async def judge_within(session: AsyncSession, id: str, today: date, at_most: int) -> Judged:
+    """As `judge`, in a unit of work that has begun. Raises MeasureNotFound, EffectUnknown."""
     measure = store.measure_of(await find(session, id))
     figure = FIGURES[measure.figure]
     if not figure.weekly:

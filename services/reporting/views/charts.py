@@ -30,7 +30,8 @@ FONTS = {
 class Chart:
     """What is to be drawn. Each of `points` has `x` (a label), `y` (a number), and where there are several series
     `series` (a label); of an interval also `low` and `high`; of a Pareto chart `share`, nought to one. `percent`: `y`
-    is a share; `ordered`: the series go from bad to good. `order` are the labels in their order."""
+    is a share; `ordered`: the series go from bad to good. `order` are the labels in their order.
+    At the label `start` something began: a line is drawn there."""
 
     kind: Kind
     points: tuple[Mapping[str, Any], ...]
@@ -40,6 +41,7 @@ class Chart:
     series: tuple[str, ...] = ()
     ordered: bool = False
     line: float | None = None
+    start: str = ""
 
 
 def specification(chart: Chart, language: str, *, font: str | None = None, narrow: bool = False) -> dict[str, Any]:
@@ -101,6 +103,9 @@ def specification(chart: Chart, language: str, *, font: str | None = None, narro
     if chart.line is not None:
         rule = alt.Chart(grammar.Data(values=[{"y": chart.line}])).mark_rule(color=INK, strokeDash=[4, 3])
         drawn = drawn + rule.encode(y="y:Q")
+    if chart.start:
+        mark = alt.Chart(grammar.Data(values=[{"x": chart.start}])).mark_rule(color=INK, strokeWidth=2)
+        drawn = drawn + mark.encode(x=x)
     height = max(60, 26 * len(chart.order)) if chart.kind == "bars" else HEIGHT
     family = font or FONTS[language]
     # a reader's own letters may be wider than those that the labels were measured with
