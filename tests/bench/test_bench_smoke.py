@@ -61,3 +61,28 @@ def test_a_short_run_of_the_deadline_engine(database: str) -> None:
         assert ours["ratio"] == pytest.approx(ours["ours_ms"] / ours["beside_ms"])
         assert floor["beside_ms"] == ours["beside_ms"]
     assert done.stderr.count("floor") == 2
+
+
+@pytest.mark.timeout(110)
+@pytest.mark.parametrize("database", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def test_a_short_run_of_the_figures(database: str) -> None:
+    if database == "postgres" and find_postgres() is None:
+        pytest.skip("not installed")
+    sizes = ["--complaints", "1000", "--large", "2000", "--rounds", "1", "--short"]
+    options = ["--database", database, *sizes, "--json"]
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.bench", "reporting", *options],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)["databases"][database]
+    assert {one["of"] for one in found["figures"]} == {"all", "year", "department"}
+    assert len(found["figures"]) == 3 * len({one["figure"] for one in found["figures"]})
+    assert all(one[kind] > 0 for one in found["figures"] for kind in ("counters_ms", "rows_ms", "api_ms"))
+    assert len(found["growth"]) == len(found["figures"])
+    batch = found["batch"]
+    assert batch["ratio"] == pytest.approx(batch["batched_per_second"] / batch["single_per_second"])

@@ -6,17 +6,20 @@ cell is a code of a series in one day or one month. When a fact changes, the cel
 that it enters go up, so figures are read without looking at complaints.
 
 Of all complaints there are counters by day and by month; of filtered ones by month alone, as there are too many pairs
-to keep by day: the days of a period that begins or ends within a month are counted from the rows (see `figures`).
+to keep by day: the days of a period that begins or ends within a month are counted from the rows (see `figures`). But
+filtered complaints received are counted by state day by day, so that the age of what is open can be told of each.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import NamedTuple
+from functools import lru_cache
+from itertools import chain
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from services.reporting.domain.fact import ASPECTS, Fact
+from services.reporting.domain.fact import ASPECTS, Deadline, Fact
 
 # The codes of what is not known, or not yet.
 UNCLASSIFIED, UNROUTED, OPEN, UNSTATED = "unclassified", "unrouted", "open", "unstated"
@@ -38,7 +41,7 @@ DIMENSIONS = (
 )
 FILTERS = ("channel", "category", "product", "department", "branch")
 """Dimensions by which counters are narrowed."""
-_PAIRED = (*FILTERS, "severity", "outcome", "root_cause", "state")  # dimensions of which there are narrowed counters
+_PAIRED = (*FILTERS, "severity", "outcome", "root_cause")  # with narrowed counters whatever the basis
 
 
 class Place(NamedTuple):
@@ -169,20 +172,38 @@ BASES = {
 DEADLINES = ("step", "rule", "department")
 """By what deadlines are counted, on the day of the complaint's receipt; a code is `<code>/<result>`, of `rule`
 `<rule>/<step>/<result>`. By step and department those of the primary clock alone, by rule those of all clocks."""
+REDRESS = ("", *FILTERS, "root_cause")
+"""By what redress is summed, on the day of the decision; a code is `<code>/<currency>`, of `` the currency alone."""
 _COMPARED = {("resolved", "outcome"), ("closed", "to_close"), ("deadline", "step")}  # for vulnerable customers
 
 
+def counted(basis: str, dimension: str) -> bool:
+    """Whether there are counters of all complaints by `dimension`."""
+    if basis == "deadline":
+        return dimension in DEADLINES
+    if basis == "redress":
+        return dimension in REDRESS
+    return dimension in BASES[basis].dimensions or dimension in BASES[basis].measures
+
+
+@lru_cache(maxsize=1024)
 def narrows(filter: str, basis: str, dimension: str) -> bool:
-    """Whether there are counters, by month, of `dimension` narrowed to one code of `filter`."""
+    """Whether there are counters of `dimension` narrowed to one code of `filter`: by day where `daily`, else by
+    month."""
     if filter == "vulnerable":
         return (basis, dimension) in _COMPARED
-    if filter not in FILTERS or filter == dimension:
+    if filter not in FILTERS or filter == dimension or not counted(basis, dimension):
         return False
     if basis == "deadline":
         return dimension == "step" or (dimension == "rule" and filter == "department")
     if basis == "redress":
         return dimension == ""
-    return dimension in _PAIRED or dimension in BASES[basis].measures
+    return basis == "received" or dimension in _PAIRED or dimension in BASES[basis].measures
+
+
+def daily(basis: str, dimension: str) -> bool:
+    """Whether the narrowed counters of `dimension` are by day, and not by month."""
+    return (basis, dimension) == ("received", "state")
 
 
 class Cell(NamedTuple):
@@ -200,32 +221,41 @@ def series(grain: str, basis: str, dimension: str, filter: tuple[str, str] | Non
 
 
 class _Counter(NamedTuple):
-    """One thing that is counted: a basis by a dimension, narrowed or not."""
+    """One thing that is counted, by day (`d`) or month (`m`): a basis by a dimension, narrowed or not. `day`, `code`
+    and `filter` are where a place has them."""
 
+    grain: str
     basis: str
-    day: str
     dimension: str
-    filter: str | None
+    day: int
+    code: int
+    filter: int | None
 
 
 def _counters() -> Iterator[_Counter]:
+    at = Place._fields.index
     for basis in BASES.values():
         for dimension in (*basis.dimensions, *basis.measures):
-            yield _Counter(basis.name, basis.day, dimension, None)
+            for grain in "dm":
+                yield _Counter(grain, basis.name, dimension, at(basis.day), at(dimension), None)
+            grain = "d" if daily(basis.name, dimension) else "m"
             for name in (*FILTERS, "vulnerable"):
                 if narrows(name, basis.name, dimension):
-                    yield _Counter(basis.name, basis.day, dimension, name)
+                    yield _Counter(grain, basis.name, dimension, at(basis.day), at(dimension), at(name))
 
 
 _COUNTERS = tuple(_counters())
 # Which counters move when one value of a place changes: when an event changes little, little is counted anew.
-_MOVED_BY = {
-    name: frozenset(i for i, one in enumerate(_COUNTERS) if name in (one.day, one.dimension, one.filter))
-    for name in Place._fields
-}
+_MOVED_BY = tuple(
+    frozenset(n for n, one in enumerate(_COUNTERS) if i in (one.day, one.code, one.filter))
+    for i in range(len(Place._fields))
+)
 _ALL = frozenset(range(len(_COUNTERS)))
-_DEADLINES_MOVED_BY = {"day", "department", "vulnerable", *FILTERS}
-_REDRESS_MOVED_BY = {"resolved_day", "redress", "currency", "root_cause", *FILTERS}
+_NARROWED_DEADLINES = {d: [n for n in (*FILTERS, "vulnerable") if narrows(n, "deadline", d)] for d in DEADLINES}
+_DEADLINES_MOVED_BY = {Place._fields.index(name) for name in ("day", "department", "vulnerable", *FILTERS)}
+_REDRESS_MOVED_BY = {
+    Place._fields.index(name) for name in ("resolved_day", "redress", "currency", "root_cause", *FILTERS)
+}
 
 
 def cells(fact: Fact, at: Place) -> Iterator[tuple[Cell, int]]:
@@ -233,47 +263,52 @@ def cells(fact: Fact, at: Place) -> Iterator[tuple[Cell, int]]:
     if at.day is not None:
         yield from _complaint(at, _ALL)
         yield from _redress(at)
-        yield from _deadlines(fact, at, at.day)
+        yield from _deadlines(at, fact.deadlines.values())
 
 
 def _complaint(at: Place, which: Iterable[int]) -> Iterator[tuple[Cell, int]]:
     for i in which:
-        basis, day_of, dimension, filter = _COUNTERS[i]
-        day: date | None = getattr(at, day_of)
-        if day is None or (code := getattr(at, dimension)) is None:
-            continue
-        if filter is None:
-            yield Cell(f"d:{basis}::{dimension}", day, str(code)), 1
-            yield Cell(f"m:{basis}::{dimension}", day.replace(day=1), str(code)), 1
-        else:
-            yield Cell(f"m:{basis}:{filter}={getattr(at, filter)}:{dimension}", day.replace(day=1), str(code)), 1
+        grain, basis, dimension, day_at, code_at, filter_at = _COUNTERS[i]
+        day: Any = at[day_at]
+        code = at[code_at]
+        if day is not None and code is not None:
+            only = None if filter_at is None else (Place._fields[filter_at], at[filter_at])
+            yield Cell(_name(grain, basis, dimension, only), day if grain == "d" else _month(day), str(code)), 1
 
 
 def _redress(at: Place) -> Iterator[tuple[Cell, int]]:
     if at.resolved_day is None or not at.redress or not at.currency:
         return
-    day, month, by = at.resolved_day, at.resolved_day.replace(day=1), at.redress
-    for name in ("", *FILTERS, "root_cause"):
+    day, month, by = at.resolved_day, _month(at.resolved_day), at.redress
+    for name in REDRESS:
         code = f"{getattr(at, name)}/{at.currency}" if name else at.currency
-        yield Cell(f"d:redress::{name}", day, code), by
-        yield Cell(f"m:redress::{name}", month, code), by
+        yield Cell(_name("d", "redress", name), day, code), by
+        yield Cell(_name("m", "redress", name), month, code), by
     for name in FILTERS:
-        yield Cell(f"m:redress:{name}={getattr(at, name)}:", month, at.currency), by
+        yield Cell(_name("m", "redress", "", (name, getattr(at, name))), month, at.currency), by
 
 
-def _deadlines(fact: Fact, at: Place, day: date) -> Iterator[tuple[Cell, int]]:
-    month = day.replace(day=1)
-    for deadline in fact.deadlines.values():
+def _deadlines(at: Place, deadlines: Iterable[Deadline]) -> Iterator[tuple[Cell, int]]:
+    assert at.day is not None
+    month = _month(at.day)
+    for deadline in deadlines:
         result = deadline.result
-        counted = {"rule": f"{deadline.rule or UNSTATED}/{deadline.step}/{result}"}
+        codes = {"rule": f"{deadline.rule or UNSTATED}/{deadline.step}/{result}"}
         if deadline.primary:
-            counted |= {"step": f"{deadline.step}/{result}", "department": f"{at.department}/{result}"}
-        for dimension, code in counted.items():
-            yield Cell(f"d:deadline::{dimension}", day, code), 1
-            yield Cell(f"m:deadline::{dimension}", month, code), 1
-            for name in (*FILTERS, "vulnerable"):
-                if narrows(name, "deadline", dimension):
-                    yield Cell(f"m:deadline:{name}={getattr(at, name)}:{dimension}", month, code), 1
+            codes |= {"step": f"{deadline.step}/{result}", "department": f"{at.department}/{result}"}
+        for dimension, code in codes.items():
+            yield Cell(_name("d", "deadline", dimension), at.day, code), 1
+            yield Cell(_name("m", "deadline", dimension), month, code), 1
+            for name in _NARROWED_DEADLINES[dimension]:
+                yield Cell(_name("m", "deadline", dimension, (name, getattr(at, name))), month, code), 1
+
+
+_name = lru_cache(maxsize=1 << 16)(series)
+
+
+@lru_cache(maxsize=1 << 12)
+def _month(day: date) -> date:
+    return day.replace(day=1)
 
 
 def tally(facts: Iterable[Fact], zone: ZoneInfo) -> Counter[Cell]:
@@ -287,24 +322,25 @@ def tally(facts: Iterable[Fact], zone: ZoneInfo) -> Counter[Cell]:
 
 def change(pairs: Iterable[tuple[Fact, Fact]], zone: ZoneInfo) -> dict[Cell, int]:
     """By how much each cell moves when facts go from before to after; cells that stay are left out."""
-    moved: Counter[Cell] = Counter()
+    moved: dict[Cell, int] = {}
     for before, after in pairs:
         was, now = place(before, zone), place(after, zone)
         if now.day is None:
             continue
-        changed = {name for name, a, b in zip(Place._fields, was, now, strict=True) if a != b}
-        which = _ALL if was.day is None else frozenset().union(*(_MOVED_BY[name] for name in changed))
+        changed = {i for i, (a, b) in enumerate(zip(was, now, strict=True)) if a != b}
+        which = _ALL if was.day is None else frozenset().union(*(_MOVED_BY[i] for i in changed))
         redress = was.day is None or not changed.isdisjoint(_REDRESS_MOVED_BY)
-        deadlines = not changed.isdisjoint(_DEADLINES_MOVED_BY) or before.deadlines != after.deadlines
-        for fact, at, sign in ((before, was, -1), (after, now, 1)):
+        deadlines = not changed.isdisjoint(_DEADLINES_MOVED_BY)
+        for at, its, others, sign in (
+            (was, before.deadlines, after.deadlines, -1),
+            (now, after.deadlines, before.deadlines, 1),
+        ):
             if at.day is None:
                 continue
-            for cell, by in _complaint(at, which):
-                moved[cell] += sign * by
+            found = [_complaint(at, which)]
             if redress:
-                for cell, by in _redress(at):
-                    moved[cell] += sign * by
-            if deadlines:
-                for cell, by in _deadlines(fact, at, at.day):
-                    moved[cell] += sign * by
+                found.append(_redress(at))
+            found.append(_deadlines(at, (one for key, one in its.items() if deadlines or others.get(key) != one)))
+            for cell, by in chain.from_iterable(found):
+                moved[cell] = moved.get(cell, 0) + sign * by
     return {cell: by for cell, by in moved.items() if by}

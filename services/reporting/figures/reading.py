@@ -2,7 +2,8 @@
 
 Counted from the counters, whatever the number of complaints: all complaints of any period, and those narrowed to one
 code (`domain.place.narrows`) over whole months. From the rows, by index on the day: the days at the edges of a
-period that begins or ends within a month, and complaints narrowed by several codes or by another dimension.
+period that begins or ends within a month, complaints narrowed by several codes or by another dimension, and what has
+no counters, such as decisions by language.
 """
 
 from collections import Counter
@@ -14,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.elements import ColumnElement
 
 from services.reporting.domain import selection as periods
-from services.reporting.domain.place import BASES, narrows, series
+from services.reporting.domain.place import BASES, counted, daily, narrows, series
 from services.reporting.domain.selection import Selection, cut
 from services.reporting.store import counters, deadlines, facts, read_model
 
@@ -36,20 +37,27 @@ async def counts(session: AsyncSession, basis: str, dimension: str, chosen: Sele
     codes; deadlines (`deadline`) by step, rule or department on the day of receipt; or amounts (`redress`), in
     `domain.fact.REDRESS_UNIT`, by `` (of all) or a dimension. What is nought is left out."""
     where = dict(chosen.where)
-    code = where.pop(dimension, None) if basis in BASES else None
+    code = where.pop(dimension, None)
     found: Counter[str] = Counter()
     for query in _queries(basis, dimension, where, chosen):
         for key, n in (await session.execute(query)).all():
             found[str(key)] += int(n)
-    return Counter({key: n for key, n in found.items() if n and code in (None, key)})
+    return Counter({key: n for key, n in found.items() if n and code in (None, _own(basis, key))})
+
+
+def _own(basis: str, key: str) -> str:
+    """The code of the dimension, without the result of a deadline or the currency of an amount."""
+    return key if basis in BASES else key.rpartition("/")[0]
 
 
 def _queries(basis: str, dimension: str, where: dict[str, str], chosen: Selection) -> list[Select[Any]]:
     """Queries of codes with their counts; `where` are the narrowings beside that to a code of `dimension` itself."""
-    counted = len(where) < 2 and all(narrows(name, basis, dimension) for name in where)
-    if where and not counted:
+    kept = all(narrows(name, basis, dimension) for name in where) if where else counted(basis, dimension)
+    if len(where) > 1 or not kept:
         return [_rows(basis, dimension, chosen)]
     only = next(iter(where.items()), None)
+    if only is not None and daily(basis, dimension):
+        return [_cells(series("d", basis, dimension, only), chosen.since, chosen.until)]
     parts = cut(chosen.since, chosen.until)
     if only is None:
         found = [_cells(series("d", basis, dimension), *days) for days in parts.days]
@@ -81,6 +89,10 @@ def _daily(basis: str, grain: str, chosen: Selection) -> list[Select[Any]]:
         dimension, code = next(d for d in _FEW if d in which.dimensions), None
     elif len(where) == 1 and (only := next(iter(where))) in which.dimensions:
         dimension, code = only, where[only]
+    elif len(where) == 2 and (pair := _in_days(basis, where)):
+        dimension, other = pair
+        name = series("d", basis, dimension, (other, where[other]))
+        return [_cells_by_day(name, where[dimension], chosen.since, chosen.until)]
     else:
         return [_rows_by_day(basis, chosen)]
     if grain == "day":
@@ -90,6 +102,12 @@ def _daily(basis: str, grain: str, chosen: Selection) -> list[Select[Any]]:
     if parts.months is not None:
         found.append(_cells_by_day(series("m", basis, dimension), code, *parts.months))
     return found
+
+
+def _in_days(basis: str, where: dict[str, str]) -> tuple[str, str] | None:
+    """A dimension and the one that it is narrowed by, if there are counters of that by day."""
+    pairs = ((dimension, other) for dimension in where for other in where if daily(basis, dimension))
+    return next(((dimension, other) for dimension, other in pairs if narrows(other, basis, dimension)), None)
 
 
 def _cells(name: str, since: date | None, until: date | None) -> Select[Any]:

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.reporting.domain.fact import Fact
 from services.reporting.domain.place import UNSTATED, Cell, place
 from services.reporting.store.base import customers, deadlines, facts, read_model
-from shared.db.bulk import driver, in_one_hop
+from shared.db.bulk import bulk_update, driver, in_one_hop
 
 _TALLY = "INSERT INTO tally (slot, series, day, code, count)"
 
@@ -56,11 +56,13 @@ async def neighbours(
 async def hold(tx: AsyncSession, slot: int, ids: Collection[str]) -> dict[str, Fact]:
     """The facts of complaints `ids`, new where there were none, held for this transaction: whoever else would change
     one of them waits. All holders come by in the order of the ids, so none waits for another in a circle."""
-    ordered = sorted(set(ids))
-    blank = _insert(tx, facts).on_conflict_do_nothing()
-    await tx.execute(blank, [_row(slot, Fact(id), _UTC) for id in ordered])
-    query = select(facts.c.complaint_id, facts.c.known)
-    query = query.where(facts.c.slot == slot, facts.c.complaint_id.in_(ordered))
+    which = facts.c.slot == slot, facts.c.complaint_id.in_(sorted(set(ids)))
+    there = set((await tx.scalars(select(facts.c.complaint_id).where(*which))).all())
+    if lacking := sorted(set(ids) - there):
+        blank = _row(slot, Fact(""), _UTC)
+        rows = [{**blank, "complaint_id": id} for id in lacking]
+        await tx.execute(_insert(tx, facts).on_conflict_do_nothing(), rows)
+    query = select(facts.c.complaint_id, facts.c.known).where(*which)
     found = (await tx.execute(query.order_by(facts.c.complaint_id).with_for_update())).all()
     return {id: Fact.load(id, known) for id, known in found}
 
@@ -71,7 +73,8 @@ async def save(
     """Write `changed` facts, which are held, and those of their deadlines that were not so `before`."""
     if not changed:
         return
-    await _upsert(tx, facts, 2, [_row(slot, fact, zone) for fact in changed])
+    changes = [tuple(_row(slot, fact, zone).values()) for fact in changed]
+    await bulk_update(await tx.connection(), facts, _COLUMNS[:2], _COLUMNS[2:], changes)
     rows = [
         {
             "slot": slot,
@@ -88,7 +91,7 @@ async def save(
         if before[fact.complaint_id].deadlines.get(key) != one
     ]
     if rows:
-        await _upsert(tx, deadlines, 3, rows)
+        await _upsert(tx, deadlines, rows)
 
 
 async def move(tx: AsyncSession, slot: int, changes: Mapping[Cell, int]) -> None:
@@ -123,10 +126,12 @@ def _row(slot: int, fact: Fact, zone: ZoneInfo) -> dict[str, Any]:
     }
 
 
-async def _upsert(tx: AsyncSession, table: Table, keys: int, rows: Sequence[dict[str, Any]]) -> None:
+_COLUMNS = tuple(_row(0, Fact(""), _UTC))  # the first two are the key
+
+
+async def _upsert(tx: AsyncSession, table: Table, rows: Sequence[dict[str, Any]]) -> None:
     statement = _insert(tx, table)
     index = [c.name for c in table.primary_key]
-    assert len(index) == keys
     values = {c.name: c for c in statement.excluded if c.name not in index}
     await tx.execute(statement.on_conflict_do_update(index_elements=index, set_=values), rows)
 

@@ -3,18 +3,22 @@
 import asyncio
 import random
 from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from sqlalchemy import event, select
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.reporting import store
+from services.reporting import consumers, store
 from services.reporting.domain.fact import Fact
 from services.reporting.domain.place import DIMENSIONS, Cell, tally
 from services.reporting.settings import ReportingSettings
 from shared.bus import Message
+from shared.cloudevents import Envelope
 from shared.db import Database
+from shared.inbox import Consumer
 
 ZONE = ReportingSettings().zone
 
@@ -98,6 +102,30 @@ async def test_consumers_side_by_side_neither_deadlock_nor_miscount(bench: Any, 
     await assert_counted(bench.db, 400)
     async with bench.db.reading() as session:
         assert (await session.execute(select(store.tables.parked.c.id))).all() == []
+
+
+async def test_a_poison_event_is_parked_and_the_rest_of_its_batch_is_counted(bench: Any, told: Any) -> None:
+    by_service = told(30)
+    batch = [message for name in ("intake", "routing", "sla") for message in by_service[name]]
+    poison = by_service["intake"][7]
+    handle = consumers.handler(ZONE)
+
+    async def fails_on_one(tx: AsyncSession, events: Sequence[Envelope]) -> None:
+        await handle(tx, events)
+        if any(e.subject == poison.key for e in events):
+            raise ValueError("poison")
+
+    await Consumer(bench.db, fails_on_one, consumers.HANDLED, bench.consumer()._clock).process(batch)
+
+    async with bench.db.reading() as session:
+        columns = store.tables.parked.c.subject, store.tables.parked.c.reason
+        parked = (await session.execute(select(*columns))).all()
+    assert Counter(parked) == {(poison.key, "handler_failed"): 1, (poison.key, "behind"): _of(batch, poison) - 1}
+    await assert_counted(bench.db, 29)
+
+
+def _of(batch: list[Message], one: Message) -> int:
+    return sum(message.key == one.key for message in batch)
 
 
 async def test_rows_are_locked_in_one_order_by_everybody(bench: Any, a_story: Any) -> None:

@@ -56,6 +56,7 @@ def asked() -> Iterator[tuple[str, str]]:
         yield "deadline", dimension
     for dimension in ("", "category", "root_cause"):
         yield "redress", dimension
+    yield from (("acknowledged", "channel"), ("resolved", "severity"), ("closed", "language"))  # without counters
 
 
 @pytest.mark.timeout(3600 if COMPLAINTS > 10_000 else 300)
@@ -96,6 +97,9 @@ async def test_figures_agree_exactly_with_plain_sql_over_the_raw_events(bench: A
         assert backlog.total == len(waiting)
         assert backlog.oldest == max(waiting)
         assert backlog.bands[0] == sum(n <= 7 for n in waiting)
+        for name in FILTERS:
+            for code, n in slow.ask(f"SELECT {name}, count(*) FROM place WHERE state = 'open' GROUP BY 1"):
+                assert (await measures.backlog(session, Selection(where={name: code}), today=TODAY)).total == n
         months = await measures.backlog_by_month(session, Selection(), today=TODAY)
         for month in months[-14:-1]:
             end = f"last_day(DATE '{month.key}-01')"
