@@ -114,7 +114,7 @@ async def comparison(
     found = []
     for at in starts:
         end = min(at + timedelta(days=days), periods.following(at, grain) - timedelta(days=1))
-        n = sum((await reading.over_time(session, basis, "day", chosen.over(at, end))).values())
+        n = sum((await reading.over_time(session, basis, "year", chosen.over(at, end))).values())
         found.append(Change(periods.name(at, grain), at, end, n))
     return found[0], found[1], found[2]
 
