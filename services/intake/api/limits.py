@@ -97,10 +97,10 @@ class LimitedAuthenticator(Authenticator):
         self._callers = callers
         self._addresses = addresses
 
-    async def principal(self, request: Request) -> Principal:
+    async def principal(self, request: Request, *, own_form: bool = False) -> Principal:
         """As the base; also raises TooManyRequests."""
         try:
-            found = await super().principal(request)
+            found = await super().principal(request, own_form=own_form)
         except Unauthenticated:
             self._addresses.spend(request)  # or keys could be guessed at any speed
             raise
