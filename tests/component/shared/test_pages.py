@@ -213,6 +213,39 @@ async def test_the_cookie_changes_nothing(app: FastAPI, browser: httpx.AsyncClie
         bearer(Request({**base, "method": "POST"}))
 
 
+@pytest.mark.parametrize(
+    ("kind", "site", "counts"),
+    [
+        ("application/x-www-form-urlencoded", "same-origin", True),
+        ("multipart/form-data; boundary=x", "same-origin", True),
+        ("application/x-www-form-urlencoded", None, True),  # plain http: the cookie is SameSite=Strict
+        ("application/x-www-form-urlencoded", "same-site", False),
+        ("application/x-www-form-urlencoded", "cross-site", False),
+        ("application/x-www-form-urlencoded", "none", False),
+        ("application/json", "same-origin", False),
+        ("text/plain", "same-origin", False),
+        (None, "same-origin", False),
+    ],
+)
+def test_the_cookie_counts_for_our_own_forms_where_a_route_asks_for_it(
+    kind: str | None, site: str | None, counts: bool
+) -> None:
+    from shared.errors import Unauthenticated
+    from shared.web.access import bearer
+
+    headers = [(b"cookie", b"redress_session=known")]
+    headers += [(b"content-type", kind.encode())] if kind else []
+    headers += [(b"sec-fetch-site", site.encode())] if site else []
+    request = Request({"type": "http", "headers": headers, "path": "/", "query_string": b"", "method": "POST"})
+    if counts:
+        assert bearer(request, own_form=True) == "known"
+    else:
+        with pytest.raises(Unauthenticated):
+            bearer(request, own_form=True)
+    with pytest.raises(Unauthenticated):
+        bearer(request)
+
+
 async def test_without_the_role_the_page_says_so(app: FastAPI, browser: httpx.AsyncClient) -> None:
     key = await a_key(app, "agent")
     answer = await browser.get("/figures", headers={"authorization": f"Bearer {key}"})
