@@ -86,7 +86,7 @@ def test_the_template_sees_no_more_of_the_disk_than_its_folder(tmp_path: Path) -
         source = f'#read("{path}")'.encode()
         with pytest.raises(Exception, match=r"not found|escape"):
             pdf.typst.Compiler(
-                input=source, root=pdf._FOLDER, font_paths=pdf._fonts(), sys_inputs={"letter": str(data)}
+                input=source, root=pdf._FOLDER, font_paths=pdf.fonts(), sys_inputs={"letter": str(data)}
             ).compile(format="pdf")
 
 
