@@ -171,8 +171,9 @@ def addresses(place: Place) -> dict[str, str]:
 PAGES = ("improvement", "measure", "surveys", "results", "coaching", "customers", "staff")
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("lang", NAMES)
+@pytest.mark.parametrize(
+    ("lang", "width"), [("en", WIDTHS[0]), ("en", WIDTHS[1]), ("zh-Hant", WIDTHS[0]), ("zh-Hans", WIDTHS[1])]
+)
 @pytest.mark.parametrize("name", PAGES)
 def test_it_is_accessible_and_fits(place: Place, opened: Open, name: str, lang: str, width: int) -> None:
     page = opened(place.desk, addresses(place)[name], lang=lang, width=width, key=name not in ("customers", "staff"))
