@@ -91,13 +91,13 @@ async def _rebuild(
 ) -> Done:
     """`batches` begins to read only after consumers write into the new slot too, so nothing falls between the two."""
     zone = ReportingSettings().zone
-    slot = await rebuild.begin(db, now=clock())
+    build = await rebuild.begin(db, now=clock())
     done = Done()
     async for payloads in batches():
-        await rebuild.replay(db, slot, payloads, zone, done)
+        await rebuild.replay(db, build, payloads, zone, done)
         tell(done.replayed, total)
-    await rebuild.keep(db, slot, zone, done)
-    await rebuild.finish(db, slot)
+    await rebuild.keep(db, build, zone, done)
+    await rebuild.finish(db, build)
     return done
 
 

@@ -10,6 +10,7 @@ from shared.db import Database
 from shared.worker import Consumes, Timer, Worker
 
 REPORTS = 2.0  # seconds
+WATCH = 600.0
 HOURLY = 3600.0
 
 
@@ -21,9 +22,9 @@ def create_worker(settings: ReportingSettings, db: Database, bus: Bus, *, clock:
         clock,
         consumes=Consumes(consumers.SOURCES, consumers.HANDLED, consumers.handler(settings.zone)),
         timers=(
-            Timer("watch", HOURLY, lambda: watching.watch(db, clock, settings.zone)),
+            Timer("watch", WATCH, lambda: watching.watch(db, clock, settings.zone)),
             Timer("goals", HOURLY, lambda: goals.settle(db, clock, settings.zone)),
-            Timer("reports due", HOURLY, lambda: making.order_due(db, clock, settings)),
+            Timer("reports due", WATCH, lambda: making.order_due(db, clock, settings)),
             Timer("reports", REPORTS, lambda: making.make_next(db, clock, settings)),
         ),
         retention_days=settings.retention_days,

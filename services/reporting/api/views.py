@@ -1,10 +1,10 @@
 """The pages of figures: charts with the tables behind them, of the complaints that the address selects."""
 
 import hashlib
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
-from fastapi import Depends, Path, Request
+from fastapi import Depends, Path, Query, Request
 from fastapi.responses import HTMLResponse
 from starlette.responses import Response
 
@@ -146,13 +146,19 @@ _SHOWN = 100
 
 
 @router.get("/complaints", response_class=HTMLResponse)
-async def complaints(request: Request, session: Reading, chosen: Selected) -> Response:
+async def complaints(
+    request: Request,
+    session: Reading,
+    chosen: Selected,
+    of: Literal[
+        "received", "acknowledged", "responded", "resolved", "closed", "reopened", "disputed", "rated"
+    ] = "received",
+    after: Annotated[str | None, Query(pattern=r"^[A-Za-z0-9._-]{0,64}$")] = None,
+) -> Response:
     """The complaints that a figure counts, by their references."""
-    after = request.query_params.get("after", "")[:64] or None
-    basis = request.query_params.get("of", "received")
-    which = drilldown.Which(basis if basis in _BASES else "received")
+    which = drilldown.Which(of)
     await reading.agree(session)
-    found = await drilldown.complaints(session, which, chosen, after=after, limit=_SHOWN + 1)
+    found = await drilldown.complaints(session, which, chosen, after=after or None, limit=_SHOWN + 1)
     t = pages.translator(request)
     return pages.render(
         request,
@@ -164,6 +170,3 @@ async def complaints(request: Request, session: Reading, chosen: Selected) -> Re
         tabs=tabs(t, "-", chosen),
         **await chooser(session, t, chosen),
     )
-
-
-_BASES = frozenset(("received", "acknowledged", "responded", "resolved", "closed", "reopened", "disputed", "rated"))

@@ -8,6 +8,7 @@ import structlog
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.reporting import store
 from services.reporting.domain import selection as periods
 from services.reporting.domain.selection import Selection
 from services.reporting.figures import reading
@@ -60,6 +61,7 @@ async def order_due(db: Database, clock: Clock, settings: Settings) -> int:
     if not missing or not any(key <= periods.name(month, "month") for key in first):
         return 0  # before its first complaint a desk has nothing to report
     async with db.transaction() as tx:
+        await store.slots(tx, alone=True)  # of several workers that find it lacking, one orders it
         for language in sorted(missing - await reports.of_month(tx, month)):
             order(tx, month, language, by=SCHEDULE, now=now, today=today)
     return len(missing)

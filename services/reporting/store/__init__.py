@@ -16,13 +16,24 @@ from services.reporting.store.base import (
     texts,
 )
 from services.reporting.store.recording import hold, meet_customers, move, neighbours, save, slots
-from services.reporting.store.swapping import SLOTTED, drop_some, lacking, stale, start_building, stop_building, swap
+from services.reporting.store.swapping import (
+    SLOTTED,
+    Build,
+    drop_some,
+    lacking,
+    of_build,
+    stale,
+    start_building,
+    stop_building,
+    swap,
+)
 from services.reporting.store.wording import forget_texts, keep_texts
 
 __all__ = [
     "BIGINT",
     "SLOTTED",
     "Base",
+    "Build",
     "counters",
     "customers",
     "deadlines",
@@ -37,6 +48,7 @@ __all__ = [
     "metadata",
     "move",
     "neighbours",
+    "of_build",
     "publications",
     "read_model",
     "save",

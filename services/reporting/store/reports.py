@@ -56,6 +56,6 @@ async def latest(session: AsyncSession, *, before: str | None, limit: int) -> Se
 
 
 async def of_month(session: AsyncSession, month: date) -> set[str]:
-    """The languages in which there is a report of a month, or will be."""
-    query = select(table.c.language).where(table.c.month == month, table.c.state != FAILED)
+    """The languages in which a report of a month has been ordered; one that failed is for people to order again."""
+    query = select(table.c.language).where(table.c.month == month)
     return set((await session.scalars(query)).all())

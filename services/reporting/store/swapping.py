@@ -1,5 +1,6 @@
 """The slots of the read model: one is read, a second may be built beside it. Never commits."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +13,22 @@ SLOTTED = (facts, deadlines, counters)
 """Tables whose rows belong to a slot."""
 
 
+@dataclass(frozen=True, slots=True)
+class Build:
+    """A slot being built, by whoever began then: should another begin anew, the slot is the same but not the build."""
+
+    slot: int
+    began_at: datetime
+
+
+async def of_build(tx: AsyncSession, build: Build, *, alone: bool = False) -> int | None:
+    """The live slot, beside which this build goes on until this unit of work ends; None where it does no longer.
+    `alone`: nobody else writes events until then."""
+    columns = (read_model.c.live, read_model.c.building, read_model.c.began_at)
+    live, *going = (await tx.execute(select(*columns).with_for_update(read=not alone))).one()
+    return int(live) if going == [build.slot, build.began_at] else None
+
+
 async def stop_building(tx: AsyncSession) -> int:
     """Have events written to the live slot alone; its number."""
     live: int = (await tx.execute(select(read_model.c.live).with_for_update())).scalar_one()
@@ -19,9 +36,9 @@ async def stop_building(tx: AsyncSession) -> int:
     return live
 
 
-async def start_building(tx: AsyncSession, slot: int, now: datetime) -> None:
-    """Have events written to `slot` as well, from this commit on."""
-    await tx.execute(update(read_model).values(building=slot, began_at=now))
+async def start_building(tx: AsyncSession, build: Build) -> None:
+    """Have events written to its slot as well, from this commit on."""
+    await tx.execute(update(read_model).values(building=build.slot, began_at=build.began_at))
 
 
 async def swap(tx: AsyncSession, slot: int) -> None:

@@ -11,10 +11,12 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.reporting import store
 from services.reporting.domain.fact import HEARD
 from services.reporting.domain.place import change
+from services.reporting.store import Build
 from services.reporting.usecases.record import record_in, who
 from shared.cloudevents import Envelope, Undecodable, decode
 from shared.db import Database, is_outage
@@ -40,18 +42,19 @@ class Done:
     skipped: list[str] = field(default_factory=list)
 
 
-async def begin(db: Database, *, now: datetime) -> int:
-    """Have consumers write into a second, empty slot as well; its number. One that was left half built is dropped."""
+async def begin(db: Database, *, now: datetime) -> Build:
+    """Have consumers write into a second, empty slot as well. One that was left half built is dropped, and whoever is
+    still at it hears AnotherRebuild."""
     async with db.transaction() as tx:
         live = await store.stop_building(tx)
-    slot = 1 - live
-    await clear(db, slot)
+    build = Build(1 - live, now)
+    await clear(db, build.slot)
     async with db.transaction() as tx:
-        await store.start_building(tx, slot, now)
-    return slot
+        await store.start_building(tx, build)
+    return build
 
 
-async def replay(db: Database, slot: int, payloads: Sequence[str | bytes], zone: ZoneInfo, done: Done) -> None:
+async def replay(db: Database, build: Build, payloads: Sequence[str | bytes], zone: ZoneInfo, done: Done) -> None:
     """Apply events, as CloudEvents JSON, to the slot being built. Those of a batch that fails are tried one by one.
     Raises AnotherRebuild."""
     events = []
@@ -64,13 +67,13 @@ async def replay(db: Database, slot: int, payloads: Sequence[str | bytes], zone:
         if event.type in HEARD:
             events.append(event)
     try:
-        await _apply(db, slot, events, zone)
+        await _apply(db, build, events, zone)
     except Exception as error:
         if is_outage(error) or isinstance(error, AnotherRebuild):
             raise
         for event in events:
             try:
-                await _apply(db, slot, [event], zone)
+                await _apply(db, build, [event], zone)
             except Exception as error:
                 if is_outage(error) or isinstance(error, AnotherRebuild):
                     raise
@@ -79,49 +82,54 @@ async def replay(db: Database, slot: int, payloads: Sequence[str | bytes], zone:
     done.replayed += len(payloads)
 
 
-async def _apply(db: Database, slot: int, events: Sequence[Envelope], zone: ZoneInfo) -> None:
+async def _apply(db: Database, build: Build, events: Sequence[Envelope], zone: ZoneInfo) -> None:
     async with db.transaction() as tx:
-        _still(await store.slots(tx), slot)
+        await _still(tx, build)
         await store.meet_customers(tx, {ref for event in events if (ref := who(event))})
-        await record_in(tx, slot, events, zone)
+        await record_in(tx, build.slot, events, zone)
 
 
-async def keep(db: Database, slot: int, zone: ZoneInfo, done: Done) -> None:
+async def keep(db: Database, build: Build, zone: ZoneInfo, done: Done) -> None:
     """Take over the complaints of which the receipt is not among the events any more: outboxes and topics are kept for
     a time, figures for good."""
     after = ""
     while True:
         async with db.transaction() as tx:
-            live, *_ = slots = await store.slots(tx)
-            _still(slots, slot)
-            ids = await store.lacking(tx, live, slot, after, BATCH)
+            live = await _still(tx, build)
+            ids = await store.lacking(tx, live, build.slot, after, BATCH)
             if not ids:
                 return
             facts = await store.hold(tx, live, ids)
-            before = await store.hold(tx, slot, ids)
-            await store.save(tx, slot, list(facts.values()), before, zone)
-            await store.move(tx, slot, change(((before[id], facts[id]) for id in ids), zone))
+            before = await store.hold(tx, build.slot, ids)
+            await store.save(tx, build.slot, list(facts.values()), before, zone)
+            await store.move(tx, build.slot, change(((before[id], facts[id]) for id in ids), zone))
         done.kept += len(ids)
         after = ids[-1]
 
 
-async def finish(db: Database, slot: int) -> None:
+async def finish(db: Database, build: Build) -> None:
     """Make the slot the live one, and take the other down."""
     async with db.transaction() as tx:
-        _still(await store.slots(tx, alone=True), slot)
-        await store.swap(tx, slot)
-    await clear(db, 1 - slot)
+        await _still(tx, build, alone=True)
+        await store.swap(tx, build.slot)
+    await clear(db, 1 - build.slot)
 
 
 async def clear(db: Database, slot: int) -> None:
-    """Empty a slot that is neither live nor being built, bit by bit, so that nobody waits for it."""
+    """Empty a slot that is neither live nor being built, bit by bit, so that nobody waits for it; where another rebuild
+    has begun in it meanwhile, what is left is that one's."""
     for table in store.SLOTTED:
-        while True:
+        more = True
+        while more:
             async with db.transaction() as tx:
-                if not await store.drop_some(tx, table, slot, 5 * BATCH):
-                    break
+                if slot in await store.slots(tx):
+                    return
+                more = await store.drop_some(tx, table, slot, 5 * BATCH)
 
 
-def _still(slots: Sequence[int], slot: int) -> None:
-    if slot not in slots[1:]:
+async def _still(tx: AsyncSession, build: Build, *, alone: bool = False) -> int:
+    """The live slot. Raises AnotherRebuild."""
+    live = await store.of_build(tx, build, alone=alone)
+    if live is None:
         raise AnotherRebuild
+    return live

@@ -110,6 +110,7 @@ def _judged(watched: Watched, rule: Rule) -> tuple[Surge, ...]:
 
 async def _tell(tx: AsyncSession, found: tuple[Surge, ...], *, finished: date, now: datetime, zone: ZoneInfo) -> int:
     """`finished` is the last day that is over: a surge has ended only when whole days have passed without it."""
+    await store.slots(tx, alone=True)  # of several workers that have found the same, one tells it
     rows = [row for row in await surges.recent(tx, finished - _REMEMBERED) if row.theme is None]
     known = {surges.surge_of(row): row for row in rows}
     tidings = told(found, list(known), day=finished)
@@ -159,6 +160,7 @@ async def _tell_new(
 async def _tell_themes(
     tx: AsyncSession, themes: tuple[Theme, ...], *, today: date, now: datetime, zone: ZoneInfo
 ) -> int:
+    await store.slots(tx, alone=True)  # as above
     rows = {row.theme: row for row in await surges.recent(tx, today - _REMEMBERED) if row.theme is not None}
     said = {term: row for row in rows.values() for term in row.terms.split("\n")}
     going: set[str] = set()

@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
 from typing import Any
 
 import orjson
@@ -170,15 +171,38 @@ async def test_one_that_was_broken_off_is_dropped_by_the_next(databases: dict[st
     await publish(databases, events)
     await hear(listener(db), events)
     before = await counted(db)
-    slot = await steps.begin(db, now=END)
-    await steps.replay(db, slot, [payload for *_, payload in events[:40]], ZONE, Done())
+    build = await steps.begin(db, now=END)
+    await steps.replay(db, build, [payload for *_, payload in events[:40]], ZONE, Done())
     assert await counted(db) == before
     await rebuild.from_outboxes(databases, tell)
     assert await counted(db) == before
     with pytest.raises(AnotherRebuild):
-        await steps.replay(db, slot, [events[0][3]], ZONE, Done())
+        await steps.replay(db, build, [events[0][3]], ZONE, Done())
     with pytest.raises(AnotherRebuild):
-        await steps.finish(db, slot)
+        await steps.finish(db, build)
+    assert await counted(db) == before
+
+
+async def test_of_two_rebuilds_the_later_one_counts(databases: dict[str, Database]) -> None:
+    """They build in the same slot: the first must not bring forward what the second has only begun."""
+    events = list(heard(30, seed=6, spread=50))
+    db = databases["reporting"]
+    await publish(databases, events)
+    await hear(listener(db), events)
+    before = await counted(db)
+    payloads = [payload for *_, payload in events]
+    first = await steps.begin(db, now=END)
+    await steps.replay(db, first, payloads, ZONE, Done())
+    second = await steps.begin(db, now=END + timedelta(seconds=1))
+    await steps.replay(db, second, payloads[:40], ZONE, Done())
+    for late in (steps.replay(db, first, payloads[40:], ZONE, Done()), steps.keep(db, first, ZONE, Done())):
+        with pytest.raises(AnotherRebuild):
+            await late
+    with pytest.raises(AnotherRebuild):
+        await steps.finish(db, first)
+    await steps.clear(db, first.slot)  # as one does that has finished; the slot is the other's now
+    await steps.replay(db, second, payloads[40:], ZONE, Done())
+    await steps.finish(db, second)
     assert await counted(db) == before
 
 

@@ -1,5 +1,6 @@
 """Management reports: ordered, made in the background, read in three forms, and never half there."""
 
+import asyncio
 from datetime import UTC, datetime
 from io import BytesIO
 from typing import Any
@@ -102,22 +103,22 @@ async def test_one_that_fails_says_so_and_keeps_nobody_waiting(bench: Any, monke
         states = {one["id"]: one for one in (await client.get("/v1/reports")).json()["items"]}
         assert (states[first]["state"], states[first]["error"]) == ("failed", "ZeroDivisionError")
         assert states[second]["state"] == "done"
+        assert await making.order_due(bench.db, clock, bench.settings) == 2, "the languages nobody has ordered"
 
 
-@SQLITE
 async def test_last_months_report_is_made_by_itself_once_in_each_language(bench: Any, a_story: Any) -> None:
     assert await making.order_due(bench.db, clock, bench.settings) == 0, "nothing to report yet"
     story: list[Event] = a_story(received_at=datetime(2025, 5, 3, tzinfo=UTC))
     await bench.hear(*story)
-    assert await making.order_due(bench.db, clock, bench.settings) == 3
+    await asyncio.gather(*(making.order_due(bench.db, clock, bench.settings) for _ in range(3)))
     assert await making.order_due(bench.db, clock, bench.settings) == 0
     async with await bench.client("manager") as client:
         items = (await client.get("/v1/reports")).json()["items"]
-    assert {(one["month"], one["language"]) for one in items} == {
-        ("2025-05", "zh-Hant"),
-        ("2025-05", "zh-Hans"),
+    assert sorted((one["month"], one["language"]) for one in items) == [
         ("2025-05", "en"),
-    }
+        ("2025-05", "zh-Hans"),
+        ("2025-05", "zh-Hant"),
+    ]
 
 
 @SQLITE

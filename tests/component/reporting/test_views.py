@@ -143,3 +143,24 @@ async def test_complaints_per_thousand_customers(bench: Any) -> None:
         assert (then["base"], then["rate"]) == (4000, then["count"] / 4)
         branches = (await client.get("/v1/figures/rates", params={"by": "branch"})).json()["items"]
         assert [one["key"] for one in branches if one["rate"] is not None] == ["b001"]
+
+
+STRANGE = ("%00", "%0d%0a", "'%20OR%201=1", "9" * 400, "2025-02-30", "%F0%9F%92%A9", "-1")
+
+
+async def test_no_page_breaks_whatever_its_address_says(bench: Any) -> None:
+    """Pages stand in no OpenAPI document, so nothing else sends rubbish to them."""
+    await fill(bench, 10)
+    paths = (*(f"/dashboard/{name}" for name in PAGES), "/dashboard", "/complaints", "/warnings", "/reports")
+    paths += ("/improvement", "/surveys", "/coaching", "/public-summary", "/dashboard/trends/by-month.svg")
+    names = ("from", "to", "department", "branch", "of", "after", "months", "year", "quarter", "by", "narrow", "lang")
+    async with await bench.client("manager") as client:
+        for path in paths:
+            for name in names:
+                for value in STRANGE:
+                    answer = await client.get(f"{path}?{name}={value}", headers=HTML)
+                    assert answer.status_code < 500, (path, name, value)
+        for path in ("/reports", "/improvement/measures", "/surveys", "/dashboard"):
+            for value in STRANGE:
+                answer = await client.get(f"{path}/{value}", headers=HTML)
+                assert answer.status_code < 500, (path, value)

@@ -1,5 +1,6 @@
 """What runs higher than chance explains is told of once, goes on, and is over."""
 
+import asyncio
 import random
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -65,7 +66,8 @@ async def test_a_surge_is_told_once_grows_and_is_over(bench: Any) -> None:
     await history(bench, 76, {70: 14, 71: 14, 72: 12})
     zone = bench.settings.zone
     assert await watching.watch(bench.db, at(68), zone) == 0
-    assert await watching.watch(bench.db, at(69), zone) >= 1, "on the very day, by what has come already"
+    side_by_side = await asyncio.gather(*(watching.watch(bench.db, at(69), zone) for _ in range(3)))
+    assert sum(side_by_side) >= 1, "on the very day, by what has come already"
     told = await published(bench)
     mine = [one for one in told if one.get("category") == "fees"]
     assert len(mine) == 1
