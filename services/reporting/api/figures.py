@@ -1,16 +1,46 @@
 """The figures as JSON. Each answer says in words what it counts."""
 
-from datetime import date
-from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from fastapi import Depends, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
 
+from services.reporting.api.schemas import (
+    Backlog,
+    Band,
+    Basis,
+    By,
+    Cause,
+    Causes,
+    Comparison,
+    Counted,
+    CountedPage,
+    Deadlines,
+    Definition,
+    Definitions,
+    Duration,
+    Durations,
+    Fairness,
+    GroupItem,
+    Item,
+    LoadItem,
+    Loads,
+    PaidItem,
+    Period,
+    RateItem,
+    Rates,
+    Rating,
+    Redress,
+    Satisfaction,
+    ShareItem,
+    Shares,
+    StepResults,
+    Total,
+    Volumes,
+)
 from services.reporting.api.select import Code, Selected, readers, today
 from services.reporting.domain.fact import REDRESS_UNIT
 from services.reporting.figures import measures, reading
-from services.reporting.figures.catalogue import CATALOGUE, Figure
+from services.reporting.figures.catalogue import CATALOGUE
 from services.reporting.usecases import drilldown
 from shared.errors import FieldError, Invalid
 from shared.web.app import ClockDep, Reading
@@ -19,39 +49,6 @@ from shared.web.router import Router
 
 router = Router(prefix="/v1/figures", tags=["figures"], dependencies=[Depends(readers())])
 
-Basis = Literal["received", "acknowledged", "responded", "resolved", "closed", "reopened", "disputed"]
-By = Literal[
-    "day",
-    "month",
-    "quarter",
-    "year",
-    "channel",
-    "category",
-    "product",
-    "department",
-    "branch",
-    "severity",
-    "language",
-    "jurisdiction",
-    "outcome",
-    "root_cause",
-    "state",
-    "vulnerable",
-    "repeat",
-]
-Duration = Literal["acknowledge", "respond", "close"]
-
-
-class Asked(BaseModel):
-    """`from` and `to` as they were asked for; what was chosen beside them."""
-
-    model_config = ConfigDict(populate_by_name=True)
-
-    since: date | None = Field(None, alias="from")
-    until: date | None = Field(None, alias="to")
-    where: dict[str, str] = Field(default_factory=dict, examples=[{"department": "cards"}])
-    definition: str
-
 
 def _asked(chosen: Selected, key: str) -> dict[str, Any]:
     figure = CATALOGUE[key]
@@ -59,39 +56,10 @@ def _asked(chosen: Selected, key: str) -> dict[str, Any]:
     return {"since": chosen.since, "until": chosen.until, "where": dict(chosen.where), "definition": definition}
 
 
-class Definition(BaseModel):
-    """One figure: what it is called, how it is made, of which events, and which day counts."""
-
-    key: str
-    name: str
-    formula: str
-    counts_on: str
-    events: list[str] = Field(examples=[["com.redress.complaint.received.v1"]])
-
-    @classmethod
-    def of(cls, figure: Figure) -> "Definition":
-        events = [event.type for event in figure.events]
-        return cls(key=figure.key, name=figure.name, formula=figure.formula, counts_on=figure.counts_on, events=events)
-
-
-class Definitions(BaseModel):
-    items: list[Definition]
-
-
 @router.get("", responses=documented())
 async def catalogue() -> Definitions:
     """Every figure there is, and what it means."""
     return Definitions(items=[Definition.of(figure) for figure in CATALOGUE.values()])
-
-
-class Total(Asked):
-    """The headline figures; `on` is the day that `today` counts, in the bank's zone."""
-
-    total: int
-    today: int
-    open: int
-    missed: int
-    on: date
 
 
 @router.get("/total", responses=documented())
@@ -109,22 +77,6 @@ async def total(request: Request, session: Reading, chosen: Selected, clock: Clo
     )
 
 
-class Item(BaseModel):
-    key: str = Field(
-        description="A code, or a period: 2025-03-04, 2025-03, 2025-Q1, 2025", examples=["phone", "2025-03"]
-    )
-    count: int
-
-
-class Volumes(Asked):
-    """Complaints by one dimension: by time in order, else the largest first."""
-
-    of: Basis
-    by: By
-    total: int
-    items: list[Item]
-
-
 @router.get("/volumes", responses=documented())
 async def volumes(session: Reading, chosen: Selected, of: Basis = "received", by: By = "day") -> Volumes:
     """Complaints received, closed, reopened, ... by day, month, quarter, year, channel, type, department, ..."""
@@ -132,24 +84,6 @@ async def volumes(session: Reading, chosen: Selected, of: Basis = "received", by
     found = await measures.volumes(session, of, by, chosen)
     items = [Item(key=c.key, count=c.count) for c in found]
     return Volumes(of=of, by=by, total=sum(c.count for c in found), items=items, **_asked(chosen, of))
-
-
-class StepResults(BaseModel):
-    """`step` is the code by which was asked: a step, a department, or `<rule>/<step>`."""
-
-    step: str = Field(examples=["acknowledge"])
-    in_time: int = 0
-    late: int = 0
-    missed: int = 0
-    lapsed: int = 0
-    due_soon: int = 0
-    running: int = 0
-    kept: float | None = Field(None, description="Share in time among in time, late and missed")
-
-
-class Deadlines(Asked):
-    by: Literal["step", "rule", "department"]
-    items: list[StepResults]
 
 
 @router.get("/deadlines", responses=documented())
@@ -161,28 +95,6 @@ async def deadlines(
     found = await measures.deadlines(session, by, chosen)
     items = [StepResults(step=code, kept=measures.kept(results), **results) for code, results in sorted(found.items())]
     return Deadlines(by=by, items=items, **_asked(chosen, "deadlines"))
-
-
-class Period(BaseModel):
-    model_config = ConfigDict(populate_by_name=True)
-
-    key: str = Field(examples=["2025-Q1"])
-    since: date = Field(alias="from")
-    until: date = Field(alias="to")
-    count: int
-
-
-class Comparison(Asked):
-    """The present period beside the one before and the same of last year, over as many days. A change of 0.25 is a
-    quarter more; null where there was nothing to compare with."""
-
-    of: Basis
-    by: Literal["month", "quarter", "year"]
-    present: Period
-    before: Period
-    year_before: Period
-    change: float | None
-    change_on_year: float | None
 
 
 @router.get("/comparison", responses=documented())
@@ -213,21 +125,6 @@ async def comparison(
     )
 
 
-class Band(BaseModel):
-    """Complaints that have been waiting for at most `days`, and longer than the band before; null: longer still."""
-
-    days: int | None
-    count: int
-
-
-class Backlog(Asked):
-    on: date
-    total: int
-    oldest: int | None = Field(description="In days; null when nothing is open")
-    bands: list[Band]
-    months: list[Item] = Field(description="Open at the end of each month, as known now")
-
-
 @router.get("/backlog", responses=documented())
 async def backlog(request: Request, session: Reading, chosen: Selected, clock: ClockDep) -> Backlog:
     """What is open now, and how long it has been waiting; and what was open at the end of each month."""
@@ -243,18 +140,6 @@ async def backlog(request: Request, session: Reading, chosen: Selected, clock: C
         months=[Item(key=one.key, count=one.count) for one in months],
         **_asked(chosen, "backlog"),
     )
-
-
-class Durations(Asked):
-    """Times in minutes."""
-
-    of: Duration
-    count: int
-    median: int | None
-    p90: int | None
-    p95: int | None
-    within_3_days: float | None
-    within_8_weeks: float | None
 
 
 @router.get("/durations", responses=documented())
@@ -274,17 +159,6 @@ async def durations(session: Reading, chosen: Selected, of: Duration = "close") 
     )
 
 
-class Cause(BaseModel):
-    key: str
-    count: int
-    share: float
-    together: float
-
-
-class Causes(Asked):
-    items: list[Cause]
-
-
 @router.get("/causes", responses=documented())
 async def causes(session: Reading, chosen: Selected) -> Causes:
     """Root causes, the most frequent first, with the share of all up to each (Pareto)."""
@@ -292,16 +166,6 @@ async def causes(session: Reading, chosen: Selected) -> Causes:
     found = await measures.pareto(session, chosen)
     items = [Cause(key=c.key, count=c.count, share=c.share, together=c.together) for c in found]
     return Causes(items=items, **_asked(chosen, "causes"))
-
-
-class PaidItem(BaseModel):
-    key: str = Field(description="A code; empty for all together")
-    currency: str
-    amount: Decimal
-
-
-class Redress(Asked):
-    items: list[PaidItem]
 
 
 @router.get("/redress", responses=documented())
@@ -315,20 +179,6 @@ async def redress(
     found = await measures.redress(session, by or "", chosen)
     items = [PaidItem(key=p.key, currency=p.currency, amount=p.amount) for p in found]
     return Redress(items=items, **_asked(chosen, "redress"))
-
-
-class Rating(BaseModel):
-    """`counts` are those of the answers 1 to 5."""
-
-    aspect: str
-    count: int
-    mean: float | None
-    satisfied: float | None = Field(description="Share of 4 and 5")
-    counts: list[int]
-
-
-class Satisfaction(Asked):
-    items: list[Rating]
 
 
 @router.get("/satisfaction", responses=documented())
@@ -351,17 +201,6 @@ async def satisfaction(session: Reading, chosen: Selected) -> Satisfaction:
     return Satisfaction(items=items, **_asked(chosen, "rated"))
 
 
-class ShareItem(BaseModel):
-    key: str
-    count: int
-    of: int
-    share: float | None
-
-
-class Shares(Asked):
-    items: list[ShareItem]
-
-
 @router.get("/shares", responses=documented())
 async def shares(session: Reading, chosen: Selected) -> Shares:
     """Reopened, disputed, repeat, vulnerable, upheld."""
@@ -369,20 +208,6 @@ async def shares(session: Reading, chosen: Selected) -> Shares:
     found = await measures.shares(session, chosen)
     items = [ShareItem(key=key, count=one.count, of=one.of, share=one.share) for key, one in found.items()]
     return Shares(items=items, **_asked(chosen, "shares"))
-
-
-class GroupItem(BaseModel):
-    """`median` in minutes; `kept` the share of deadlines in time."""
-
-    key: Literal["yes", "no"]
-    outcomes: dict[str, int]
-    closed: int
-    median: int | None
-    kept: float | None
-
-
-class Fairness(Asked):
-    items: list[GroupItem]
 
 
 @router.get("/fairness", responses=documented())
@@ -403,21 +228,6 @@ async def fairness(session: Reading, chosen: Selected) -> Fairness:
     return Fairness(items=items, **_asked(chosen, "fairness"))
 
 
-class RateItem(BaseModel):
-    """`rate` is per thousand of `base`; both null where no base has been entered."""
-
-    key: str = Field(description="A code; empty for all together")
-    count: int
-    base: int | None
-    rate: float | None
-
-
-class Rates(Asked):
-    of: Basis
-    per: Literal["customers", "accounts", "branches"]
-    items: list[RateItem]
-
-
 @router.get("/rates", responses=documented())
 async def rates(
     request: Request,
@@ -434,20 +244,6 @@ async def rates(
     found = await measures.rates(session, of, per, by, chosen, today=day)
     items = [RateItem(key=one.key, count=one.count, base=one.base, rate=one.rate) for one in found]
     return Rates(of=of, per=per, items=items, **_asked(chosen, "rates"))
-
-
-class LoadItem(BaseModel):
-    department: str
-    open: int
-    unassigned: int
-    officers: int
-    median: float | None
-    most: int | None
-
-
-class Loads(BaseModel):
-    items: list[LoadItem]
-    definition: str
 
 
 @router.get("/load", responses=documented())
@@ -467,37 +263,6 @@ async def load(session: Reading) -> Loads:
         for one in found
     ]
     return Loads(items=items, definition=CATALOGUE["load"].formula)
-
-
-class Counted(BaseModel):
-    """A complaint that a figure counts. Times in minutes; `overall` is the complainant's rating."""
-
-    id: str
-    reference: str | None
-    received_on: date
-    closed_on: date | None
-    status: str
-    channel: str
-    category: str
-    product: str
-    department: str
-    branch: str
-    severity: str
-    outcome: str
-    root_cause: str
-    to_acknowledge: int | None
-    to_respond: int | None
-    to_close: int | None
-    redress: Decimal | None
-    currency: str | None
-    overall: int | None
-
-
-class CountedPage(BaseModel):
-    """`next` is the cursor of the next page, null on the last."""
-
-    items: list[Counted]
-    next: str | None
 
 
 @router.get("/complaints", responses=documented(Invalid))

@@ -17,7 +17,7 @@ from services.reporting.domain.suppression import NotPublishable
 from services.reporting.store import publications
 from services.reporting.usecases import publishing
 from services.reporting.usecases.publishing import AlreadyPublished, ChangedMeanwhile, NotPublished
-from services.reporting.views.blocks import duration
+from services.reporting.views.block import duration
 from shared.db import Database
 from shared.errors import FieldError, Forbidden, Invalid, Unauthenticated
 from shared.i18n import mark

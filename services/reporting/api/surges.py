@@ -15,7 +15,7 @@ from services.reporting.domain.selection import Selection
 from services.reporting.figures import reading
 from services.reporting.reports import document
 from services.reporting.store import surges as store
-from services.reporting.views.blocks import Context
+from services.reporting.views.block import Context
 from shared.web import pages
 from shared.web.app import ClockDep, Reading
 from shared.web.problems import documented

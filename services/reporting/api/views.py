@@ -15,7 +15,7 @@ from services.reporting.figures import reading
 from services.reporting.figures.catalogue import CATALOGUE
 from services.reporting.usecases import drilldown
 from services.reporting.views import charts
-from services.reporting.views.blocks import Block, Context
+from services.reporting.views.block import Block, Context
 from services.reporting.views.pages import PAGES, Page
 from shared import i18n
 from shared.errors import NotFound

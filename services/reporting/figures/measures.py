@@ -111,12 +111,13 @@ async def comparison(
     start = periods.beginning(today, grain)
     days = (today - start).days
     starts = (start, periods.following(start, grain, -1), _year_before(start))
-    found = []
-    for at in starts:
-        end = min(at + timedelta(days=days), periods.following(at, grain) - timedelta(days=1))
-        n = sum((await reading.over_time(session, basis, "year", chosen.over(at, end))).values())
-        found.append(Change(periods.name(at, grain), at, end, n))
-    return found[0], found[1], found[2]
+    ends = [min(at + timedelta(days=days), periods.following(at, grain) - timedelta(days=1)) for at in starts]
+    spans = list(zip(starts, ends, strict=True))
+    counts = await reading.totals(session, basis, [chosen.over(*span) for span in spans])
+    now, before, year = (
+        Change(periods.name(at, grain), at, end, n) for (at, end), n in zip(spans, counts, strict=True)
+    )
+    return now, before, year
 
 
 def _year_before(day: date) -> date:

@@ -16,8 +16,7 @@ from services.reporting.figures import measures, reading
 from services.reporting.figures.catalogue import CATALOGUE
 from services.reporting.store import surges
 from services.reporting.store.surges import SurgeRow
-from services.reporting.views import blocks
-from services.reporting.views.blocks import Block, Cell, Context
+from services.reporting.views.block import Block, Cell, Context, duration
 from services.reporting.views.charts import Chart
 from services.reporting.views.pages import PAGES
 from shared.i18n import Translator, mark
@@ -147,9 +146,7 @@ async def _summary(c: Context) -> list[str]:
     close = await measures.durations(c.session, "close", c.chosen)
     if close.median is not None:
         found.append(
-            t.gettext(
-                "Half of the complaints closed took no longer than {time}.", time=blocks.duration(t, close.median)
-            )
+            t.gettext("Half of the complaints closed took no longer than {time}.", time=duration(t, close.median))
         )
     causes = await measures.pareto(c.session, c.chosen)
     if causes:

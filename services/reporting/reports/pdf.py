@@ -9,7 +9,7 @@ import typst
 
 from services.reporting.reports.document import Document
 from services.reporting.views import charts
-from services.reporting.views.blocks import Block
+from services.reporting.views.block import Block
 from shared.i18n import Translator
 from shared.letters.pdf import LOOKS, fonts
 

@@ -4,7 +4,7 @@ from datetime import date
 from io import BytesIO
 
 from services.reporting.reports.document import Document
-from services.reporting.views.blocks import Cell
+from services.reporting.views.block import Cell
 from shared.i18n import Translator
 
 _FORBIDDEN = str.maketrans(dict.fromkeys("[]:*?/\\", " "))

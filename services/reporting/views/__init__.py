@@ -1,2 +1,2 @@
-"""The figures as people look at them: `blocks` (a chart and the table behind it), `charts` (how a chart is drawn) and
-`pages` (which blocks stand together). Pages, pictures and reports are made of the same blocks."""
+"""The figures as people look at them: `block` (a chart and the table behind it), `charts` (how a chart is drawn),
+`pages` (which blocks stand together), and the blocks themselves by what they show. Reports are made of the same."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from services.reporting.views.blocks import Block, Cell
+from services.reporting.views.block import Block, Cell
 from services.reporting.views.charts import Chart
 from shared.i18n import Translator
 

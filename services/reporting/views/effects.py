@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from services.reporting.domain.figure import FIGURES
 from services.reporting.domain.measure import WEEK
 from services.reporting.usecases.measures import Judged
-from services.reporting.views.blocks import Block, Cell
+from services.reporting.views.block import Block, Cell
 from services.reporting.views.charts import Chart
 from shared.i18n import Translator
 

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from services.reporting.views import blocks
-from services.reporting.views.blocks import Make, distribution
+from services.reporting.views import causes, deadlines, people, places, trends
+from services.reporting.views.block import Make
+from services.reporting.views.causes import distribution
 from shared.i18n import mark
 
 
@@ -26,11 +27,11 @@ PAGES = {
             mark("Trends"),
             mark("How many complaints come and go, and what has changed."),
             {
-                "by-month": blocks.by_month,
-                "by-day": blocks.by_day,
-                "compared": blocks.compared,
-                "backlog": blocks.backlog_by_month,
-                "ages": blocks.ages,
+                "by-month": trends.by_month,
+                "by-day": trends.by_day,
+                "compared": trends.compared,
+                "backlog": trends.backlog_by_month,
+                "ages": trends.ages,
             },
         ),
         Page(
@@ -39,14 +40,14 @@ PAGES = {
             mark("What people complain of, and what lay behind it."),
             {
                 "type": distribution("received", "category", mark("By type"), mark("Type")),
-                "root-causes": blocks.causes,
-                "types-by-month": blocks.types_by_month,
+                "root-causes": causes.causes,
+                "types-by-month": causes.types_by_month,
                 "product": distribution("received", "product", mark("By product"), mark("Product")),
                 "channel": distribution("received", "channel", mark("By channel"), mark("Channel")),
                 "severity": distribution("received", "severity", mark("By severity"), mark("Severity")),
                 "language": distribution("received", "language", mark("By language"), mark("Language")),
                 "outcome": distribution("resolved", "outcome", mark("Decisions by outcome"), mark("Outcome")),
-                "redress": blocks.redress,
+                "redress": causes.redress,
             },
         ),
         Page(
@@ -54,13 +55,13 @@ PAGES = {
             mark("Deadlines and times"),
             mark("Whether deadlines are kept, and how long people wait."),
             {
-                "kept-by-step": blocks.kept_by("step", mark("Deadlines kept by step"), mark("Step")),
-                "kept-by-department": blocks.kept_by(
+                "kept-by-step": deadlines.kept_by("step", mark("Deadlines kept by step"), mark("Step")),
+                "kept-by-department": deadlines.kept_by(
                     "department", mark("Deadlines kept by department"), mark("Department")
                 ),
-                "kept-by-rule": blocks.kept_by("rule", mark("Deadlines kept by rule"), mark("Rule")),
-                "times": blocks.times,
-                "closing": blocks.closing_by_month,
+                "kept-by-rule": deadlines.kept_by("rule", mark("Deadlines kept by rule"), mark("Rule")),
+                "times": deadlines.times,
+                "closing": deadlines.closing_by_month,
             },
         ),
         Page(
@@ -69,12 +70,12 @@ PAGES = {
             mark("Where the work lies, and where complaints arise."),
             {
                 "department": distribution("received", "department", mark("By department"), mark("Department")),
-                "load": blocks.work_in_hand,
-                "closing-by-department": blocks.closing_by(
+                "load": places.work_in_hand,
+                "closing-by-department": places.closing_by(
                     "department", mark("Time to close by department"), mark("Department")
                 ),
                 "branch": distribution("received", "branch", mark("By branch"), mark("Branch")),
-                "per-thousand": blocks.per_thousand,
+                "per-thousand": places.per_thousand,
             },
         ),
         Page(
@@ -82,10 +83,10 @@ PAGES = {
             mark("Satisfaction and fairness"),
             mark("What complainants say, and whether all are treated alike."),
             {
-                "satisfaction": blocks.satisfaction,
-                "by-department": blocks.satisfaction_by_department,
-                "shares": blocks.shares,
-                "fairness": blocks.fairness,
+                "satisfaction": people.satisfaction,
+                "by-department": people.satisfaction_by_department,
+                "shares": people.shares,
+                "fairness": people.fairness,
             },
         ),
     )
