@@ -15,7 +15,16 @@ from services.reporting.store.base import (
     tables,
     texts,
 )
-from services.reporting.store.recording import hold, meet_customers, move, neighbours, save, slots
+from services.reporting.store.recording import (
+    customers_of,
+    forget_customers,
+    hold,
+    meet_customers,
+    move,
+    neighbours,
+    save,
+    slots,
+)
 from services.reporting.store.swapping import (
     SLOTTED,
     Build,
@@ -36,9 +45,11 @@ __all__ = [
     "Build",
     "counters",
     "customers",
+    "customers_of",
     "deadlines",
     "drop_some",
     "facts",
+    "forget_customers",
     "forget_texts",
     "goals",
     "hold",

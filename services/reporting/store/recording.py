@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Table, or_, select
+from sqlalchemy import Table, delete, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -33,6 +33,19 @@ async def meet_customers(tx: AsyncSession, refs: Collection[str]) -> None:
             index_elements=["customer_ref"], set_={"customer_ref": statement.excluded.customer_ref}
         )
         await tx.execute(held, [{"customer_ref": ref} for ref in sorted(refs)])
+
+
+async def customers_of(tx: AsyncSession, ids: Collection[str]) -> set[str]:
+    """Whose complaints these are, as far as anybody is known to be."""
+    query = select(facts.c.customer_ref).where(facts.c.complaint_id.in_(ids), facts.c.customer_ref.is_not(None))
+    return set((await tx.scalars(query)).all())
+
+
+async def forget_customers(tx: AsyncSession, refs: Collection[str] | None = None) -> None:
+    """Forget those of these persons, or of all, of whom no complaint is left that is theirs."""
+    theirs = select(facts.c.slot).where(facts.c.customer_ref == customers.c.customer_ref)
+    gone = delete(customers).where(~theirs.exists())
+    await tx.execute(gone if refs is None else gone.where(customers.c.customer_ref.in_(refs)))
 
 
 async def neighbours(

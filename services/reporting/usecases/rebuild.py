@@ -113,6 +113,8 @@ async def finish(db: Database, build: Build) -> None:
         await _still(tx, build, alone=True)
         await store.swap(tx, build.slot)
     await clear(db, 1 - build.slot)
+    async with db.transaction() as tx:
+        await store.forget_customers(tx)  # topics may still tell of people whose complaints are erased
 
 
 async def clear(db: Database, slot: int) -> None:

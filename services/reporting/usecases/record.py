@@ -29,10 +29,14 @@ async def record(tx: AsyncSession, events: Sequence[Envelope], zone: ZoneInfo) -
     A number of statements that does not depend on how many events there are.
     """
     slots = await store.slots(tx)
-    await _words(tx, events, zone)
-    await store.meet_customers(tx, {ref for event in events if (ref := who(event))})
+    erased = {event.subject for event in events if isinstance(event.data, ComplaintErased)}
+    await _words(tx, events, erased, zone)
+    leaving = await store.customers_of(tx, erased) if erased else set()
+    await store.meet_customers(tx, leaving | {ref for event in events if (ref := who(event))})
     for slot in slots:
         await record_in(tx, slot, events, zone)
+    if leaving:
+        await store.forget_customers(tx, leaving)
 
 
 async def record_in(tx: AsyncSession, slot: int, events: Sequence[Envelope], zone: ZoneInfo) -> None:
@@ -55,9 +59,8 @@ async def record_in(tx: AsyncSession, slot: int, events: Sequence[Envelope], zon
     await store.move(tx, slot, change(((before[fact.complaint_id], fact) for fact in changed), zone))
 
 
-async def _words(tx: AsyncSession, events: Sequence[Envelope], zone: ZoneInfo) -> None:
+async def _words(tx: AsyncSession, events: Sequence[Envelope], erased: set[str], zone: ZoneInfo) -> None:
     """Keep what complaints say, redacted as it comes, and forget it when one is erased."""
-    erased = {event.subject for event in events if isinstance(event.data, ComplaintErased)}
     rows = []
     for event in events:
         data = event.data

@@ -21,9 +21,10 @@ from services.reporting.settings import ReportingSettings
 from services.reporting.usecases import rebuild as steps
 from services.reporting.usecases.rebuild import AnotherRebuild, Done
 from shared.bus import Message
-from shared.clock import utcnow
+from shared.clock import rfc3339, utcnow
+from shared.cloudevents import encode_parts
 from shared.db import Database
-from shared.events import TOPICS
+from shared.events import TOPICS, ComplaintErased
 from shared.inbox import Consumer
 from tests.component.reporting.lives import END, heard
 
@@ -204,6 +205,25 @@ async def test_of_two_rebuilds_the_later_one_counts(databases: dict[str, Databas
     await steps.replay(db, second, payloads[40:], ZONE, Done())
     await steps.finish(db, second)
     assert await counted(db) == before
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+async def test_nobody_who_was_erased_comes_back(databases: dict[str, Database]) -> None:
+    """Kafka keeps events as they were: only the erasure, later in the topic, says that the person is to be forgotten."""
+    events = list(heard(15, seed=5, spread=10))
+    db = databases["reporting"]
+    await hear(listener(db), events)
+    build = await steps.begin(db, now=END)
+    payloads = [payload for *_, payload in events]
+    for n, id in enumerate({key for _, key, _, _ in events}):
+        gone = ComplaintErased(complaint_id=id, ground="request", erased_at=END)
+        one = encode_parts(id=f"x{n}", event=gone, time=rfc3339(END), traceparent=None, correlationid=None)
+        payloads.append(one.encode())
+    await steps.replay(db, build, payloads, ZONE, Done())
+    await steps.finish(db, build)
+    async with db.reading() as session:
+        assert (await session.scalars(select(store.customers.c.customer_ref))).all() == []
+    assert await total(db) == 15
 
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)

@@ -18,6 +18,7 @@ from services.reporting.settings import ReportingSettings
 from shared.bus import Message
 from shared.cloudevents import Envelope
 from shared.db import Database
+from shared.events import ComplaintErased
 from shared.inbox import Consumer
 
 ZONE = ReportingSettings().zone
@@ -166,3 +167,26 @@ async def test_a_batch_costs_the_same_few_statements_whatever_its_size(bench: An
     many = await statements([m for messages in by_service.values() for m in messages[3:170]])
     assert few == many
     assert few["INSERT"] <= 5, "persons, blank facts, facts, deadlines, inbox; counters go past SQLAlchemy"
+
+
+async def test_who_complained_is_forgotten_with_the_last_complaint(bench: Any, a_story: Any) -> None:
+    """The hash that stands for a person is theirs too: it stays only while a complaint is left that is theirs."""
+    at = datetime(2025, 6, 1, tzinfo=UTC)
+    first, second = (a_story(received_at=at)[0].model_copy(update={"customer_ref": "p1"}) for _ in range(2))
+    await bench.hear(first, second)
+
+    async def known() -> list[str]:
+        async with bench.db.reading() as session:
+            return list((await session.scalars(select(store.customers.c.customer_ref))).all())
+
+    def erased(one: Any) -> ComplaintErased:
+        return ComplaintErased(complaint_id=one.complaint_id, ground="request", erased_at=at)
+
+    await bench.hear(erased(first))
+    assert await known() == ["p1"]
+    await bench.hear(erased(second))
+    assert await known() == []
+    async with bench.db.reading() as session:
+        assert (await session.scalars(select(store.facts.c.customer_ref))).all() == [None, None]
+        rows = (await session.scalars(select(store.facts.c.known))).all()
+    assert not [row for row in rows if "p1" in row]
