@@ -10,26 +10,20 @@
 """
 
 import argparse
-import asyncio
 import json
 import random
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import Any
 
 import httpx
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from deploy.infra.install import Unavailable
-from deploy.infra.postgres import Postgres
-from deploy.registry import SERVICES
 from services.reporting import consumers, store
 from services.reporting.app import create_app
 from services.reporting.domain.place import DEADLINES, DIMENSIONS
@@ -45,6 +39,7 @@ from shared.events import TOPICS, Event
 from shared.inbox import Consumer
 from shared.security import keys
 from shared.security.keys import NewKey
+from tests.bench.databases import KINDS, on_each
 from tests.bench.facts import TODAY, populate
 from tests.bench.machine import describe
 from tests.component.reporting.lives import END, life
@@ -251,33 +246,6 @@ async def measure(
         return found
 
 
-def _sqlite(folder: Path) -> Callable[[str], str]:
-    def url(name: str) -> str:
-        found = f"sqlite+aiosqlite:///{folder / name}.db"
-        _migrated(found)
-        return found
-
-    return url
-
-
-def _postgres(server: Postgres) -> Callable[[str], str]:
-    def url(name: str) -> str:
-        server.create_database(f"bench_{name}")
-        found = server.url(f"bench_{name}")
-        _migrated(found)
-        return found
-
-    return url
-
-
-def _migrated(url: str) -> None:
-    from concurrent.futures import ThreadPoolExecutor
-
-    settings = ReportingSettings(database_reporting=url)
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(SERVICES["reporting"].migrate, settings).result()
-
-
 def _report(databases: dict[str, dict[str, Any]]) -> None:
     def say(line: str) -> None:
         print(line, file=sys.stderr)
@@ -317,7 +285,7 @@ def _verdict(what: str, found: float, target: float, *, at_least: bool = False) 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench reporting", description=__doc__)
-    parser.add_argument("--database", choices=("sqlite", "postgres"), action="append")
+    parser.add_argument("--database", choices=KINDS, action="append")
     parser.add_argument("--complaints", type=int, default=COMPLAINTS)
     parser.add_argument("--large", type=int, nargs="?", const=10 * COMPLAINTS, default=0)
     parser.add_argument("--rounds", type=int, default=3)
@@ -326,23 +294,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args(arguments)
     logs.configure("ERROR")
-    found: dict[str, Any] = {}
     how = {name: getattr(asked, name) for name in ("complaints", "large", "rounds", "only", "short")}
-    with tempfile.TemporaryDirectory(prefix="redress-bench-") as folder:
-        for database in asked.database or ("sqlite", "postgres"):
-            if database == "sqlite":
-                found[database] = asyncio.run(measure(_sqlite(Path(folder)), **how))
-                continue
-            try:
-                server = Postgres(Path(folder) / "postgres")
-                server.start()
-            except Unavailable as error:
-                print(f"PostgreSQL is left out: {error}", file=sys.stderr)
-                continue
-            try:
-                found[database] = asyncio.run(measure(_postgres(server), **how))
-            finally:
-                server.destroy()
+    found = on_each("reporting", asked.database, lambda url: measure(url, **how))
     _report(found)
     if asked.json:
         print(json.dumps({"databases": found}))

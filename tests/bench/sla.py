@@ -8,12 +8,10 @@
 """
 
 import argparse
-import asyncio
 import json
 import sqlite3
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
@@ -24,9 +22,6 @@ from typing import Any
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from deploy.infra.install import Unavailable
-from deploy.infra.postgres import Postgres
-from deploy.registry import SERVICES
 from services.sla import store
 from services.sla.domain.policy import WarnRule
 from services.sla.settings import SlaSettings
@@ -38,6 +33,7 @@ from shared.db import Database
 from shared.db.bulk import Insert, bulk_insert, bulk_update, in_one_hop
 from shared.ids import uuid7
 from shared.serve import settle_memory
+from tests.bench.databases import KINDS, on_each
 from tests.bench.machine import describe
 from tests.component.sla.population import DUE, populate
 
@@ -195,33 +191,6 @@ def _resident() -> float:
     return 0.0
 
 
-def _sqlite(folder: Path) -> Callable[[str], str]:
-    def url(name: str) -> str:
-        found = f"sqlite+aiosqlite:///{folder / name}.db"
-        _migrated(found)
-        return found
-
-    return url
-
-
-def _postgres(server: Postgres) -> Callable[[str], str]:
-    def url(name: str) -> str:
-        server.create_database(f"bench_{name}")
-        found = server.url(f"bench_{name}")
-        _migrated(found)
-        return found
-
-    return url
-
-
-def _migrated(url: str) -> None:
-    from concurrent.futures import ThreadPoolExecutor
-
-    settings = SlaSettings(database_sla=url)
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(SERVICES["sla"].migrate, settings).result()
-
-
 def _report(databases: dict[str, dict[str, Any]]) -> None:
     for database, found in databases.items():
         print(f"\nDeadline engine on {database}, {describe()}; {found['open'][1]:,} clocks open", file=sys.stderr)
@@ -236,30 +205,15 @@ def _report(databases: dict[str, dict[str, Any]]) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench sla", description=__doc__)
-    parser.add_argument("--database", choices=("sqlite", "postgres"), action="append")
+    parser.add_argument("--database", choices=KINDS, action="append")
     parser.add_argument("--small", type=int, default=SMALL)
     parser.add_argument("--large", type=int, default=LARGE)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args(arguments)
     logs.configure("ERROR")
-    found: dict[str, dict[str, Any]] = {}
     how = {"small": asked.small, "large": asked.large, "rounds": asked.rounds}
-    with tempfile.TemporaryDirectory(prefix="redress-bench-") as folder:
-        for database in asked.database or ("sqlite", "postgres"):
-            if database == "sqlite":
-                found[database] = asyncio.run(measure(_sqlite(Path(folder)), **how))
-                continue
-            try:
-                server = Postgres(Path(folder) / "postgres")
-                server.start()
-            except Unavailable as error:
-                print(f"PostgreSQL is left out: {error}", file=sys.stderr)
-                continue
-            try:
-                found[database] = asyncio.run(measure(_postgres(server), **how))
-            finally:
-                server.destroy()
+    found = on_each("sla", asked.database, lambda url: measure(url, **how))
     _report(found)
     if asked.json:
         print(json.dumps({"databases": found}))

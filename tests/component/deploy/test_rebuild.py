@@ -209,7 +209,7 @@ async def test_of_two_rebuilds_the_later_one_counts(databases: dict[str, Databas
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 async def test_nobody_who_was_erased_comes_back(databases: dict[str, Database]) -> None:
-    """Kafka keeps events as they were: only the erasure, later in the topic, says that the person is to be forgotten."""
+    """Kafka keeps events as they were: only the erasure, later in the topic, says that somebody is to be forgotten."""
     events = list(heard(15, seed=5, spread=10))
     db = databases["reporting"]
     await hear(listener(db), events)
