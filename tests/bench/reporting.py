@@ -97,7 +97,7 @@ def from_rows() -> Iterator[None]:
     """Have every figure aggregated from the rows."""
     kept = reading._queries, reading._daily
     reading._queries = lambda basis, dimension, _, chosen: [reading._rows(basis, dimension, chosen)]
-    reading._daily = lambda basis, _, chosen: [reading._rows_by_day(basis, chosen)]
+    reading._daily = lambda basis, _, chosen: reading._rows_by_day(basis, chosen)
     try:
         yield
     finally:

@@ -9,9 +9,10 @@ no counters, such as decisions by language.
 from collections import Counter
 from collections.abc import Sequence
 from datetime import date
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
-from sqlalchemy import Select, func, literal, select, text, union_all
+from sqlalchemy import CompoundSelect, Select, bindparam, func, literal, select, text, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -72,9 +73,7 @@ def _queries(basis: str, dimension: str, where: dict[str, str], chosen: Selectio
 async def over_time(session: AsyncSession, basis: str, grain: str, chosen: Selection) -> dict[str, int]:
     """How many complaints of `basis` there are in each day, month, quarter or year, in order. Periods without any are
     left out; the first and the last may be cut off by the selection."""
-    by_day: Counter[date] = Counter()
-    for day, n in (await session.execute(union_all(*_daily(basis, grain, chosen)))).all():
-        by_day[day] += int(n)
+    (by_day,) = await _by_day(session, basis, grain, [chosen])
     found: Counter[str] = Counter()
     for day, n in sorted(by_day.items()):
         found[periods.name(day, grain)] += n
@@ -82,17 +81,66 @@ async def over_time(session: AsyncSession, basis: str, grain: str, chosen: Selec
 
 
 async def totals(session: AsyncSession, basis: str, every: Sequence[Selection]) -> list[int]:
-    """How many complaints of `basis` there are in each of these selections; in one statement, whatever their number."""
-    found = [0] * len(every)
-    parts = [(n, query.subquery()) for n, chosen in enumerate(every) for query in _daily(basis, "year", chosen)]
-    sums = union_all(*(select(literal(n), func.coalesce(func.sum(part.c[1]), 0)) for n, part in parts))
-    for n, total in await session.execute(sums):
-        found[n] += int(total)
+    """How many complaints of `basis` there are in each of these selections, which are narrowed alike; from the counters
+    in one statement, whatever their number."""
+    return [by_day.total() for by_day in await _by_day(session, basis, "year", every)]
+
+
+async def _by_day(session: AsyncSession, basis: str, grain: str, every: Sequence[Selection]) -> list[Counter[date]]:
+    """For each selection its counts by day, or by the first day of a month."""
+    found = [Counter[date]() for _ in every]
+    places = [_daily(basis, grain, chosen) for chosen in every]
+    for n, place in enumerate(places):
+        if isinstance(place, Select):
+            for day, count in await session.execute(place):
+                found[n][day] += int(count)
+    cells = [(n, one) for n, place in enumerate(places) if not isinstance(place, Select) for one in place]
+    if cells:
+        query = _sums(tuple(one.code is not None for _, one in cells))
+        values: dict[str, str | date] = {}
+        for at, (_, one) in enumerate(cells):
+            values |= {
+                f"series{at}": one.series,
+                f"since{at}": one.since or date.min,
+                f"until{at}": one.until or date.max,
+            }
+            if one.code is not None:
+                values[f"code{at}"] = one.code
+        for part, day, count in (await session.execute(query, values)).all():
+            found[cells[part][0]][day] += int(count)
     return found
 
 
-def _daily(basis: str, grain: str, chosen: Selection) -> list[Select[Any]]:
-    """Queries of days, or first days of months, with their counts."""
+class _Cells(NamedTuple):
+    """Counters of one series, of one code or of all, over some days."""
+
+    series: str
+    code: str | None
+    since: date | None
+    until: date | None
+
+
+@lru_cache(maxsize=64)
+def _sums(coded: tuple[bool, ...]) -> CompoundSelect[int, date, int]:
+    """A statement for as many `_Cells` as there are of `coded`, true for those of one code. Kept, because making it
+    takes longer than what it asks for."""
+    return union_all(*(_part(at, with_code) for at, with_code in enumerate(coded)))
+
+
+def _part(at: int, with_code: bool) -> Select[int, date, int]:
+    cell = counters.c
+    query = select(literal(at), cell.day, func.sum(cell["count"])).where(
+        cell.slot == LIVE,
+        cell.series == bindparam(f"series{at}"),
+        cell.day.between(bindparam(f"since{at}"), bindparam(f"until{at}")),
+    )
+    if with_code:
+        query = query.where(cell.code == bindparam(f"code{at}"))
+    return query.group_by(cell.day)
+
+
+def _daily(basis: str, grain: str, chosen: Selection) -> Select[Any] | list[_Cells]:
+    """Where days, or first days of months, with their counts are."""
     which = BASES[basis]
     where = dict(chosen.where)
     if not where:
@@ -102,15 +150,15 @@ def _daily(basis: str, grain: str, chosen: Selection) -> list[Select[Any]]:
     elif len(where) == 2 and (pair := _in_days(basis, where)):
         dimension, other = pair
         name = series("d", basis, dimension, (other, where[other]))
-        return [_cells_by_day(name, where[dimension], chosen.since, chosen.until)]
+        return [_Cells(name, where[dimension], chosen.since, chosen.until)]
     else:
-        return [_rows_by_day(basis, chosen)]
+        return _rows_by_day(basis, chosen)
     if grain == "day":
-        return [_cells_by_day(series("d", basis, dimension), code, chosen.since, chosen.until)]
+        return [_Cells(series("d", basis, dimension), code, chosen.since, chosen.until)]
     parts = cut(chosen.since, chosen.until)
-    found = [_cells_by_day(series("d", basis, dimension), code, *days) for days in parts.days]
+    found = [_Cells(series("d", basis, dimension), code, *days) for days in parts.days]
     if parts.months is not None:
-        found.append(_cells_by_day(series("m", basis, dimension), code, *parts.months))
+        found.append(_Cells(series("m", basis, dimension), code, *parts.months))
     return found
 
 
@@ -123,13 +171,6 @@ def _in_days(basis: str, where: dict[str, str]) -> tuple[str, str] | None:
 def _cells(name: str, since: date | None, until: date | None) -> Select[Any]:
     query = select(counters.c.code, func.sum(counters.c["count"]))
     return _between(query.where(*_of(name)), counters.c.day, since, until).group_by(counters.c.code)
-
-
-def _cells_by_day(name: str, code: str | None, since: date | None, until: date | None) -> Select[Any]:
-    query = select(counters.c.day, func.sum(counters.c["count"])).where(*_of(name))
-    if code is not None:
-        query = query.where(counters.c.code == code)
-    return _between(query, counters.c.day, since, until).group_by(counters.c.day)
 
 
 def _of(name: str) -> tuple[ColumnElement[bool], ...]:
