@@ -4,6 +4,7 @@ It reads the four databases and nothing else, so it runs against both ways of ru
 """
 
 import asyncio
+import json
 import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -27,7 +28,8 @@ from shared.events import EVENTS
 from shared.relay import outbox_state
 
 _LIVE = select(reporting.read_model.c.live).scalar_subquery()
-# Effects that a complaint has at most once; later issues that reopen or transfer will move some of these.
+# Effects that a complaint has once, and again only with other words (somebody corrects the type, gives the case to
+# another officer) or once the case is worked on anew.
 _ONCE = (
     "complaint.received",
     "complaint.classified",
@@ -44,6 +46,8 @@ _STEPS = frozenset(
 _MARKS = ("clock_id", "step", "warning", "level", "repeat")
 # After these a clock does again what it has done.
 _AGAIN = frozenset(f"com.redress.{n}.v1" for n in ("clock.moved", "escalation.answered"))
+# After these a case is worked on anew.
+_REWORK = frozenset(f"com.redress.complaint.{n}.v1" for n in ("transferred", "reopened", "review_opened"))
 # Routing tells the life of a complaint in this order.
 _RANK = {
     f"com.redress.complaint.{n}.v1": i
@@ -173,6 +177,8 @@ async def _outbox(found: Findings, name: str, db: Database) -> None:
         columns = (outbox.key, outbox.type, outbox.event_id, outbox.payload)
         effects: Counter[tuple[str, str]] = Counter()
         rank: dict[str, int] = {}
+        ranked: dict[str, set[str]] = defaultdict(set)  # the order is that of first times; what is redone comes later
+        last: dict[str, dict[str, str]] = defaultdict(dict)
         disordered: set[str] = set()
         begun_anew: set[str] = set()
         ids: Counter[str] = Counter()
@@ -180,12 +186,17 @@ async def _outbox(found: Findings, name: str, db: Database) -> None:
         async for key, kind, event_id, payload in stream:
             ids[event_id] += 1
             if kind in _ONCE_TYPES:
-                effects[key, kind] += 1
+                words = _words(payload)
+                effects[key, kind] = max(effects[key, kind], 2 if last[key].get(kind) == words else 1)
+                last[key][kind] = words
             elif kind in _STEPS:
                 effects[key, kind + _marks(payload)] += 1
             elif kind in _AGAIN:
                 begun_anew.add(key)
-            if kind in _RANK:
+            elif kind in _REWORK:
+                last[key].clear()
+            if kind in _RANK and kind not in ranked[key]:
+                ranked[key].add(kind)
                 if _RANK[kind] < rank.get(key, -1):
                     disordered.add(key)
                 rank[key] = _RANK[kind]
@@ -195,6 +206,12 @@ async def _outbox(found: Findings, name: str, db: Database) -> None:
         found.differs(f"{name} has {len(again)} event ids twice", again)
     if disordered:
         found.differs(f"{name} told {len(disordered)} complaints' events out of order", sorted(disordered))
+
+
+def _words(payload: str) -> str:
+    """What an event says, without when."""
+    data = json.loads(payload)["data"]
+    return json.dumps({name: value for name, value in data.items() if not name.endswith("_at")}, sort_keys=True)
 
 
 def _marks(payload: str) -> str:
