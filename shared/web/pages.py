@@ -64,7 +64,18 @@ class Link:
     roles: frozenset[Role] = frozenset()
 
 
-NAV = (Link(DESK, "/", mark("Desk")), Link("reporting", "/dashboard", mark("Dashboard")))
+_WORK = frozenset((Role.OFFICER, Role.SUPERVISOR, Role.AUDITOR))
+_HEADS = frozenset((Role.SUPERVISOR, Role.MANAGER))
+NAV = (
+    Link(DESK, "/", mark("Desk")),
+    Link("routing", "/queue", mark("Work queue"), _WORK),
+    Link("intake", "/search", mark("Search"), _WORK | {Role.AGENT}),
+    Link("routing", "/supervision", mark("Supervision"), _HEADS),
+    Link("sla", "/at-risk", mark("Deadlines"), _WORK | _HEADS | {Role.ADMIN}),
+    Link("reporting", "/dashboard", mark("Dashboard")),
+    Link("routing", "/audit", mark("Audit"), frozenset((Role.AUDITOR,))),
+    Link("routing", "/people", mark("Administration"), frozenset((Role.ADMIN,))),
+)
 
 # What a person can do about an error; other errors get the last words.
 _ERRORS = {
