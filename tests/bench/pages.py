@@ -9,12 +9,13 @@ one thing is asked for as the lists name the first.
 import argparse
 import asyncio
 import json
+import re
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,20 +23,26 @@ from pathlib import Path
 
 import httpx
 from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
+from starlette.responses import HTMLResponse
 
 from deploy import dev_keys
 from deploy.registry import SERVICES
 from shared import logs
 from shared.db import Database
+from shared.security.principal import Role
+from shared.web.access import declared
 from tests.bench import crowd
 from tests.bench.facts import populate
 from tests.bench.machine import describe
 from tests.chaos.sites import DeskSite
-from tests.every_page import address, links, pages
 
 TARGETS = {"ms": 50.0, "kilobytes": 100.0}
 COMPLAINTS = 100_000
 FIGURES_AT = datetime(2025, 6, 30, 4, tzinfo=UTC)  # the day of `facts.TODAY`
+_ROLES = (Role.SUPERVISOR, Role.ADMIN, Role.MANAGER, Role.AUDITOR, Role.OFFICER, Role.AGENT)
+_PARAMETER = re.compile(r"\{[^}]+\}")
+_LINK = re.compile(rb'(?:href|data-part)="([^"#]+)"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +53,18 @@ class Line:
     path: str
     ms: float
     size: int
+
+
+def pages(app: FastAPI) -> Iterator[tuple[str, Role]]:
+    """Paths of an app's pages for staff, each with the role to ask as."""
+    for route in iter_route_contexts(app.routes):
+        kind = getattr(route.original_route, "response_class", None)
+        if not (isinstance(kind, type) and issubclass(kind, HTMLResponse)):
+            continue
+        wanted = declared(route) or ()
+        role = next((role for role in _ROLES if role in wanted), None)
+        if role is not None and "GET" in (getattr(route.original_route, "methods", None) or ()):
+            yield str(route.path), role
 
 
 def fill(home: Path, complaints: int) -> dict[str, str]:
@@ -114,20 +133,27 @@ async def _each(name: str, app: FastAPI, keys: dict[str, str], rounds: int) -> A
     seen: set[str] = set()
     for path, role in sorted(every, key=lambda one: one[0].count("{")):
         async with _client(app, f"/{name}", keys[role]) as client:
-            at = address(path, seen)
-            if at is None:
+            address = path if "{" not in path else _of_kind(path, seen)
+            if address is None:
                 print(f"  {name} {path}: nothing leads to one", file=sys.stderr)
                 continue
             taken = []
             for _ in range(rounds):
                 began = time.perf_counter()
-                answer = await client.get(f"/{name}{at}")
+                answer = await client.get(f"/{name}{address}")
                 taken.append((time.perf_counter() - began) * 1e3)
             if answer.status_code != 200:
-                print(f"  {name} {at}: {answer.status_code}", file=sys.stderr)
+                print(f"  {name} {address}: {answer.status_code}", file=sys.stderr)
                 continue
-            seen |= links(answer.text, f"/{name}")
+            root = f"/{name}".encode()
+            seen |= {one.removeprefix(root).decode() for one in _LINK.findall(answer.content) if one.startswith(root)}
             yield Line(name, path, statistics.median(taken[1:] or taken), len(answer.content))
+
+
+def _of_kind(path: str, seen: set[str]) -> str | None:
+    """An address among `seen` that `path` means."""
+    pattern = re.compile("[^/?]+".join(re.escape(part) for part in _PARAMETER.split(path)) + r"(?:\?.*)?\Z")
+    return min((one.replace("&amp;", "&") for one in seen if pattern.match(one)), default=None)
 
 
 def main(arguments: list[str] | None = None) -> int:
