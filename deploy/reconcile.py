@@ -4,13 +4,13 @@ It reads the four databases and nothing else, so it runs against both ways of ru
 """
 
 import asyncio
-import json
 import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
 from sqlalchemy import Column, func, select
 from sqlalchemy.sql.expression import ColumnElement
 
@@ -28,10 +28,10 @@ from shared.events import EVENTS
 from shared.relay import outbox_state
 
 _LIVE = select(reporting.read_model.c.live).scalar_subquery()
+_RECEIVED = "com.redress.complaint.received.v1"  # once, whatever is said again
 # Effects that a complaint has once, and again only with other words (somebody corrects the type, gives the case to
 # another officer) or once the case is worked on anew.
 _ONCE = (
-    "complaint.received",
     "complaint.classified",
     "complaint.routed",
     "complaint.assigned",
@@ -178,14 +178,16 @@ async def _outbox(found: Findings, name: str, db: Database) -> None:
         effects: Counter[tuple[str, str]] = Counter()
         rank: dict[str, int] = {}
         ranked: dict[str, set[str]] = defaultdict(set)  # the order is that of first times; what is redone comes later
-        last: dict[str, dict[str, str]] = defaultdict(dict)
+        last: dict[str, dict[str, bytes]] = defaultdict(dict)
         disordered: set[str] = set()
         begun_anew: set[str] = set()
         ids: Counter[str] = Counter()
         stream = await session.stream(select(*columns).order_by(outbox.seq))
         async for key, kind, event_id, payload in stream:
             ids[event_id] += 1
-            if kind in _ONCE_TYPES:
+            if kind == _RECEIVED:
+                effects[key, kind] += 1
+            elif kind in _ONCE_TYPES:
                 words = _words(payload)
                 effects[key, kind] = max(effects[key, kind], 2 if last[key].get(kind) == words else 1)
                 last[key][kind] = words
@@ -208,10 +210,11 @@ async def _outbox(found: Findings, name: str, db: Database) -> None:
         found.differs(f"{name} told {len(disordered)} complaints' events out of order", sorted(disordered))
 
 
-def _words(payload: str) -> str:
+def _words(payload: str) -> bytes:
     """What an event says, without when."""
-    data = json.loads(payload)["data"]
-    return json.dumps({name: value for name, value in data.items() if not name.endswith("_at")}, sort_keys=True)
+    data = orjson.loads(payload)["data"]
+    said = {name: value for name, value in data.items() if not name.endswith("_at")}
+    return orjson.dumps(said, option=orjson.OPT_SORT_KEYS)
 
 
 def _marks(payload: str) -> str:

@@ -81,8 +81,8 @@ async def over_time(session: AsyncSession, basis: str, grain: str, chosen: Selec
 
 
 async def totals(session: AsyncSession, basis: str, every: Sequence[Selection]) -> list[int]:
-    """How many complaints of `basis` there are in each of these selections, which are narrowed alike; from the counters
-    in one statement, whatever their number."""
+    """How many complaints of `basis` there are in each of these selections. What the counters know is one statement,
+    whatever the number of selections."""
     return [by_day.total() for by_day in await _by_day(session, basis, "year", every)]
 
 
@@ -111,7 +111,7 @@ async def _by_day(session: AsyncSession, basis: str, grain: str, every: Sequence
     return found
 
 
-class _Cells(NamedTuple):
+class _Stretch(NamedTuple):
     """Counters of one series, of one code or of all, over some days."""
 
     series: str
@@ -122,7 +122,7 @@ class _Cells(NamedTuple):
 
 @lru_cache(maxsize=64)
 def _sums(coded: tuple[bool, ...]) -> CompoundSelect[int, date, int]:
-    """A statement for as many `_Cells` as there are of `coded`, true for those of one code. Kept, because making it
+    """A statement for as many `_Stretch` as there are of `coded`, true for those of one code. Kept, because making it
     takes longer than what it asks for."""
     return union_all(*(_part(at, with_code) for at, with_code in enumerate(coded)))
 
@@ -139,7 +139,7 @@ def _part(at: int, with_code: bool) -> Select[int, date, int]:
     return query.group_by(cell.day)
 
 
-def _daily(basis: str, grain: str, chosen: Selection) -> Select[Any] | list[_Cells]:
+def _daily(basis: str, grain: str, chosen: Selection) -> Select[Any] | list[_Stretch]:
     """Where days, or first days of months, with their counts are."""
     which = BASES[basis]
     where = dict(chosen.where)
@@ -150,15 +150,15 @@ def _daily(basis: str, grain: str, chosen: Selection) -> Select[Any] | list[_Cel
     elif len(where) == 2 and (pair := _in_days(basis, where)):
         dimension, other = pair
         name = series("d", basis, dimension, (other, where[other]))
-        return [_Cells(name, where[dimension], chosen.since, chosen.until)]
+        return [_Stretch(name, where[dimension], chosen.since, chosen.until)]
     else:
         return _rows_by_day(basis, chosen)
     if grain == "day":
-        return [_Cells(series("d", basis, dimension), code, chosen.since, chosen.until)]
+        return [_Stretch(series("d", basis, dimension), code, chosen.since, chosen.until)]
     parts = cut(chosen.since, chosen.until)
-    found = [_Cells(series("d", basis, dimension), code, *days) for days in parts.days]
+    found = [_Stretch(series("d", basis, dimension), code, *days) for days in parts.days]
     if parts.months is not None:
-        found.append(_Cells(series("m", basis, dimension), code, *parts.months))
+        found.append(_Stretch(series("m", basis, dimension), code, *parts.months))
     return found
 
 

@@ -14,6 +14,7 @@ from shared.db import Database
 from shared.events import (
     ComplaintAssigned,
     ComplaintClassified,
+    ComplaintReceived,
     ComplaintReopened,
     ComplaintResolved,
     ComplaintRouted,
@@ -76,6 +77,13 @@ async def test_a_corrected_type_and_a_new_officer_are_work_and_not_an_effect_don
 @pytest.mark.parametrize("make", [of_fees, routed, resolved], ids=["type", "department", "outcome"])
 async def test_the_same_said_twice_is_an_effect_done_twice(routing: Database, make: Callable[..., Event]) -> None:
     assert len(await told(routing, make(), make(at=LATER))) == 1
+
+
+async def test_a_complaint_is_received_once_whatever_is_said_again(routing: Database) -> None:
+    def received(words: str) -> Event:
+        return ComplaintReceived(complaint_id=ID, reference="r", channel="phone", narrative=words, received_at=AT)
+
+    assert len(await told(routing, received("one"), received("another"))) == 1
 
 
 async def test_a_reopened_case_may_end_the_same_way(routing: Database) -> None:
