@@ -6,7 +6,7 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from services.intake import api, store
+from services.intake import api, pages, store
 from services.intake.api import attachment, channels, form, limits, multipart
 from services.intake.settings import IntakeSettings, make_files
 from services.intake.usecases import evidence
@@ -16,7 +16,8 @@ from shared import logs
 from shared.clock import Clock, utcnow
 from shared.db import Database, GroupCommit
 from shared.security.crypto import MasterKeys
-from shared.web import pages
+from shared.web import pages as web_pages
+from shared.web import session
 from shared.web.app import create_app as frame
 
 
@@ -40,10 +41,10 @@ def create_app(
         settings=settings,
         db=db,
         clock=clock,
-        routers=api.routers,
+        routers=[*api.routers, *pages.ROUTERS, session.router()],
         lifespan=lifespan,
     )
-    pages.install(app, Path(__file__).parent)
+    web_pages.install(app, Path(__file__).parent)
     app.state.desk = desk
     app.state.writer = writer
     app.state.files = files

@@ -1,19 +1,25 @@
 """SLA's HTTP process."""
 
+from pathlib import Path
+
 from fastapi import FastAPI
 
-from services.sla import api, store
+from services.sla import api, pages, store
 from services.sla.settings import SlaSettings
 from services.sla.usecases.current import Current
 from shared import logs
 from shared.clock import Clock, utcnow
 from shared.db import Database
+from shared.web import pages as web_pages
+from shared.web import session
 from shared.web.app import create_app as frame
 
 
 def create_app(settings: SlaSettings, db: Database, *, clock: Clock = utcnow) -> FastAPI:
     """The app on `db`. Raises PackError or CalendarError when the policy packs or calendars cannot be used."""
-    app = frame("sla", "Watches every deadline.", settings=settings, db=db, clock=clock, routers=api.ROUTERS)
+    routers = [*api.ROUTERS, *pages.ROUTERS, session.router()]
+    app = frame("sla", "Watches every deadline.", settings=settings, db=db, clock=clock, routers=routers)
+    web_pages.install(app, Path(__file__).parent)
     app.state.current = Current(settings.policies())
     app.state.notice_setup, app.state.notice_keys = settings.notice_setup(), settings.notice_keys()
     app.state.zone, app.state.case_url = settings.zone, settings.case_url

@@ -5,6 +5,8 @@ one does not.
 """
 
 import asyncio
+import hashlib
+import hmac
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 
@@ -77,6 +79,11 @@ def _from_our_own_page(request: Request) -> bool:
     return request.headers.get("sec-fetch-site", "same-origin") == "same-origin"
 
 
+def csrf_token(session: str) -> str:
+    """What forms of the browser with this session cookie bring along: nobody who does not know the cookie can tell."""
+    return hmac.new(session.encode(), b"redress form", hashlib.sha256).hexdigest()
+
+
 Check = Callable[[Request], Coroutine[Any, Any, Principal]]
 
 
@@ -91,6 +98,7 @@ def allow(*wanted: str, own_form: bool = False) -> Check:
         principal = await authenticator.principal(request, own_form=own_form)
         if not principal.has(*wanted):
             raise Forbidden(f"This needs one of: {', '.join(wanted)}.")
+        request.state.principal = principal  # pages show what their reader may do
         return principal
 
     check.__redress_allows__ = wanted  # type: ignore[attr-defined]

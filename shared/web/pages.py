@@ -10,8 +10,10 @@ gets `application/problem+json`: API routes answer it to browsers too, and pages
 
 Templates may use, besides what they are given:
 `_(text, **values)`, `ngettext(one, many, n)`, `label(kind, code)`, `t` (numbers, dates: `shared.i18n.Translator`),
-`url("/path")` (an address of this service, wherever it is mounted), `static("file")`, `here(name=value, ...)` (the
-present address with other query parameters; None leaves one out), `nav`, `languages`, `signed_in`, `now`.
+`url("/path")` (an address of this service, wherever it is mounted), `service_url("sla", "/path")` (one of another
+service; None where this one stands alone), `static("file")`, `here(name=value, ...)` (the present address with other
+query parameters; None leaves one out), `form_token()` (goes into every form that a signed-in person sends), `me` (who
+is signed in, a `Principal`; None on pages open to all), `nav`, `languages`, `signed_in`, `now`.
 The content security policy allows no inline style or script: classes and SVG attributes only, scripts from `static/`.
 """
 
@@ -29,6 +31,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import iter_route_contexts
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute
@@ -38,23 +41,27 @@ from starlette.types import Scope
 from shared import i18n, trace
 from shared.errors import RedressError
 from shared.i18n import Translator, mark
+from shared.security.principal import Principal, Role
 from shared.settings import Settings
 from shared.web.access import COOKIE as SESSION
+from shared.web.access import csrf_token
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _STATIC = Path(__file__).parent / "static"
 _REFUSED = re.compile(r"q=0(\.0*)?\Z")
+_TOKEN_FIELD = Markup('<input type="hidden" name="form_token" value="{}">')
 SIGN_OUT = "sign_out"  # the name of that route
 DESK = "desk"  # the name under which the app that mounts all services answers
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """An entry of the header: a page of `service` at `path`."""
+    """An entry of the header: a page of `service` at `path`, for those who hold one of `roles`; none means all."""
 
     service: str
     path: str
     text: str
+    roles: frozenset[Role] = frozenset()
 
 
 NAV = (Link(DESK, "/", mark("Desk")), Link("reporting", "/dashboard", mark("Dashboard")))
@@ -146,6 +153,9 @@ def render(request: Request, template: str, status: int = 200, **context: Any) -
             "url": lambda path: root + path,
             "static": lambda name: pages.static_url(root, name),
             "here": lambda **changes: address(request, **changes),
+            "service_url": partial(service_url, request),
+            "form_token": lambda: _TOKEN_FIELD.format(form_token(request)),
+            "me": me(request),
             "nav": _nav(request),
             "languages": _offered(request),
             "signed_in": pages.signs_out and SESSION in request.cookies,
@@ -202,22 +212,42 @@ def with_query(local: str, **changes: str | None) -> str:
     return f"{path}?{kept}" if kept else path
 
 
-def _nav(request: Request) -> list[dict[str, Any]]:
-    """The header's links. A service that stands alone knows no address but its own."""
-    service, root = request.app.state.service, root_of(request)
-    if service == DESK:
-        desk: str | None = root
+def me(request: Request) -> Principal | None:
+    """Who asks, once the route has found out."""
+    found: Principal | None = getattr(request.state, "principal", None)
+    return found
+
+
+def form_token(request: Request) -> str:
+    """What a form of ours must bring along, so that no other site's form counts as ours. It is derived from the
+    session, which no other site knows; empty without a session."""
+    session = request.cookies.get(SESSION)
+    return csrf_token(session) if session else ""
+
+
+def service_url(request: Request, service: str, path: str) -> str | None:
+    """The address of `path` in `service`. A service that stands alone knows no address but its own: None."""
+    own, root = request.app.state.service, root_of(request)
+    if service == own:
+        return root + path
+    if own == DESK:
+        desk = root
+    elif root.endswith(f"/{own}"):
+        desk = root.removesuffix(f"/{own}")
     else:
-        desk = root.removesuffix(f"/{service}") if root.endswith(f"/{service}") else None
+        return None
+    return desk + (path if service == DESK else f"/{service}{path}")
+
+
+def _nav(request: Request) -> list[dict[str, Any]]:
+    """The header's links that are of use to whoever asks."""
+    reader = me(request)
     found = []
     for link in NAV:
-        if desk is not None:
-            href = desk + (link.path if link.service == DESK else f"/{link.service}{link.path}")
-        elif link.service == service:
-            href = root + link.path
-        else:
+        if link.roles and (reader is None or not reader.has(*link.roles)):
             continue
-        found.append({"href": href, "text": link.text, "current": href == request.url.path})
+        if (href := service_url(request, link.service, link.path)) is not None:
+            found.append({"href": href, "text": link.text, "current": href == request.url.path})
     return found
 
 

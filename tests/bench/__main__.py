@@ -1,10 +1,10 @@
-"""What `make bench` runs: everything, or with a name the one part (`intake`, `reporting`, `sla`)."""
+"""What `make bench` runs: everything, or with a name the one part (`intake`, `pages`, `reporting`, `sla`)."""
 
 import sys
 
-from tests.bench import intake, reporting, sla
+from tests.bench import intake, pages, reporting, sla
 
-_PARTS = {"intake": intake.main, "reporting": reporting.main, "sla": sla.main}
+_PARTS = {"intake": intake.main, "pages": pages.main, "reporting": reporting.main, "sla": sla.main}
 _asked = sys.argv[1:]
 if _asked[:1] and _asked[0] in _PARTS:
     sys.exit(_PARTS[_asked[0]](_asked[1:]))
