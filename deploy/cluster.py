@@ -150,6 +150,7 @@ class Cluster:
         if not path.exists():
             self.home.mkdir(parents=True, exist_ok=True)
             lines = f"REDRESS_ENCRYPTION_KEYS=k1:{_key()}\nREDRESS_PSEUDONYM_KEY={_key()}\n"
+            lines += f"REDRESS_SESSION_KEYS=k1:{_key()}\n"
             _write_private(path, lines)
         return dict(line.split("=", 1) for line in path.read_text().splitlines())
 
