@@ -57,7 +57,8 @@ class Cluster:
         return {
             "REDRESS_HOME": str(self.home),
             "REDRESS_KAFKA": self.kafka.bootstrap,
-            "REDRESS_PUBLIC_URL": self.address("intake"),
+            "REDRESS_PUBLIC_URL": f"http://127.0.0.1:{self.desk_port}/intake",
+            "REDRESS_TRUSTED_PROXIES": '["127.0.0.1"]',
             **self._secrets(),
             **{f"REDRESS_DATABASE_{name.upper()}": self.postgres.url(f"redress_{name}") for name in _NAMES},
         }
@@ -81,7 +82,9 @@ class Cluster:
             raise StartFailed(f"the migrations failed:\n{migrate.last_words()}")
         say("Services ...")
         for name in _NAMES:
-            self.children[name] = self._child(name, "serve", name, "--port", str(self.ports[name]))
+            self.children[name] = self._child(
+                name, "serve", name, "--port", str(self.ports[name]), "--root-path", f"/{name}"
+            )
             worker = f"{name}-worker"
             listens = {"REDRESS_WORKER_PORT": str(self.ports[worker])}
             self.children[worker] = self._child(worker, "work", name, environment=self._of(name) | listens)

@@ -1,5 +1,6 @@
 """Settings from the environment (`REDRESS_*`), frozen. Each service adds its own in `services/<name>/settings.py`."""
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -33,6 +34,9 @@ class Settings(BaseSettings):
     session_keys: SecretStr | None = Field(
         None, description="id:base64,... of 32 bytes each, the current one first; unset: nobody signs in to pages"
     )
+    trusted_proxies: tuple[str, ...] = Field(
+        (), description="Networks of the proxies in front, whose X-Forwarded-For is believed"
+    )
     session_hours: float = Field(12, gt=0, le=24, description="The longest that a session lasts")
     session_idle_minutes: float = Field(30, gt=0, description="A session ends when nothing was done for so long")
     sign_in_limit: str = Field("20/minute", description="How often one address may try to sign in")
@@ -50,6 +54,13 @@ class Settings(BaseSettings):
             ZoneInfo(value)
         except Exception as error:
             raise ValueError(f"{value} is no IANA time zone") from error
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _known_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            ip_network(network, strict=False)
         return value
 
     @field_validator("session_keys")
