@@ -36,8 +36,8 @@ Today = Annotated[date, Depends(_today)]
 
 
 async def actor_of(tx: AsyncSession, principal: Principal) -> Actor:
-    """The caller as the state machine sees them, with the branch that the register of officers knows, or else the bank's
-    directory."""
+    """The caller as the state machine sees them, with the branch that the register of officers knows, or else the
+    bank's directory."""
     known = await tx.get(Officer, principal.id)
     return Actor(
         principal.id,
