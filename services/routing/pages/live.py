@@ -88,6 +88,7 @@ def _live(request: Request) -> Live[list[Change]]:
 async def live(request: Request, principal: Reader) -> Response:
     """Server-sent events `change` whenever the queue so filtered may look different. They hold no more than how many
     cases it concerns: the page asks for its list anew."""
+    wish.nobody_there(request)
     db: Database = request.app.state.db
     async with db.reading() as session:
         wanted = await wish.read(session, request, principal)

@@ -207,4 +207,4 @@ def explanation(t: Translator, names: Names, book: Rulebook, row: Any) -> list[s
 
 
 def _heard(t: Translator, word: str) -> str:
-    return t.label("channel", word.removeprefix("channel=")) if word.startswith("channel=") else word
+    return t.label("channel", word.removeprefix("channel=")) if word.startswith("channel=") else word.rstrip("*")

@@ -27,9 +27,8 @@ class ViewNotFound(NotFound):
 
 async def departments_of(tx: AsyncSession, principal: Principal) -> tuple[str, ...]:
     """Where a person works: as the bank's directory says, else as the register of officers does."""
-    told: frozenset[str] = getattr(principal, "departments", frozenset())
-    if told:
-        return tuple(sorted(told))
+    if principal.departments:
+        return tuple(sorted(principal.departments))
     known = await tx.get(Officer, principal.id)
     return (known.department,) if known else ()
 

@@ -6,23 +6,27 @@ from typing import Any
 
 import httpx
 
-from shared.web.access import COOKIE, csrf_token
+from shared.web.access import FORM_TOKEN, FORM_TOKEN_HEADER
+from tests.signing_in import enter
 
 
 class Browser:
     """`who` signed in, in English."""
 
     def __init__(self, routing: Any, who: str) -> None:
-        self._http: httpx.AsyncClient = routing.http
-        self._token = routing.tokens[who]
+        self._app = routing.http._transport.app
+        self._key = routing.tokens[who]
+        headers = {"accept": "text/html", "accept-language": "en", "sec-fetch-site": "same-origin"}
+        transport = httpx.ASGITransport(app=self._app)
+        self.http = httpx.AsyncClient(transport=transport, base_url="http://routing", headers=headers)
 
-    @property
-    def headers(self) -> dict[str, str]:
-        cookie = f"{COOKIE}={self._token}; redress_lang=en"
-        return {"accept": "text/html", "cookie": cookie, "sec-fetch-site": "same-origin"}
+    async def signed_in(self) -> httpx.AsyncClient:
+        if "cookie" not in self.http.headers:
+            await enter(self._app, self.http, self._key)
+        return self.http
 
     async def get(self, path: str) -> httpx.Response:
-        return await self._http.get(path, headers=self.headers)
+        return await (await self.signed_in()).get(path)
 
     async def page(self, path: str) -> str:
         answer = await self.get(path)
@@ -31,8 +35,8 @@ class Browser:
 
     async def send(self, path: str, **fields: Any) -> httpx.Response:
         """Send a form; a list is a field that is there several times."""
-        data = {"form_token": csrf_token(self._token), **fields}
-        return await self._http.post(path, headers=self.headers, data=data)
+        http = await self.signed_in()
+        return await http.post(path, data={FORM_TOKEN: http.headers[FORM_TOKEN_HEADER], **fields})
 
 
 def references(page: str) -> list[str]:

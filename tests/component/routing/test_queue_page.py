@@ -127,6 +127,9 @@ async def test_who_sees_the_queue_and_who_may_act(routing: Any, make: Any) -> No
     await routing.hear(make.received(1))
     assert (await Browser(routing, "agent").get("/queue")).status_code == 403
     assert (await routing.http.get("/queue", headers={"accept": "text/html"})).status_code == 401
+    foreign = dict((await Browser(routing, "officer").signed_in()).headers) | {"x-form-token": "0" * 64}
+    sent = await routing.http.post("/queue/bulk", headers=foreign, data={"verb": "claim", "case": complaint_id(1)})
+    assert sent.status_code == 403, "another site's form"
     for who, acts, assigns in (
         ("officer", True, False),
         ("supervisor", True, True),
@@ -241,7 +244,7 @@ async def test_an_open_queue_hears_of_a_new_case_within_two_seconds(routing: Any
         "method": "GET",
         "path": "/queue/live",
         "query_string": b"tab=department",
-        "headers": [(name.encode(), value.encode()) for name, value in Browser(routing, "officer").headers.items()],
+        "headers": (await Browser(routing, "officer").signed_in()).headers.raw,
     }
     stream = asyncio.create_task(app(scope, receive, send))
     try:
