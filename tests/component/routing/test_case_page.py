@@ -38,7 +38,7 @@ async def test_who_sees_what_of_a_case(desk: Any) -> None:
     assert "/steps/assign" in seen["supervisor"]
     assert "/steps/assign" not in seen["officer"]
     assert "This is for a supervisor or manager." in plain(seen["officer"])
-    assert "Found “late fee”" in plain(seen["officer"]), "why it was classified so, in words"
+    assert "Found “late fee, " in plain(seen["officer"]), "why it was classified so, in words"
     assert (await Browser(desk, "agent").get(CASE)).status_code == 403
     assert (await Browser(desk, "officer").get("/cases/nothing")).status_code == 404
     assert (await Browser(desk, "auditor").send(f"{CASE}/steps/note", note="x")).status_code == 403
