@@ -8,6 +8,7 @@ from typing import Any
 import uvicorn
 
 from shared.settings import Settings
+from shared.web import live
 
 # Net new objects before the youngest are walked through. Python's 700 is reached every few requests, though what a
 # request makes dies by its reference count; only what is left in cycles (tracebacks, mostly) waits for this.
@@ -27,6 +28,10 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: Any = None) -> None:
         await super().startup(sockets)
         settle_memory()
+
+    async def shutdown(self, sockets: Any = None) -> None:
+        live.end_all()  # a stream has no end of its own, and would hold up the stop
+        await super().shutdown(sockets)
 
 
 def server(app: str | Callable[..., Any], *, host: str, port: int, root_path: str = "") -> Server:

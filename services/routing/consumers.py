@@ -1,4 +1,4 @@
-"""What routing hears: complaints, what becomes of them and their erasure from intake, escalations from sla,
+"""What routing hears: complaints, what becomes of them and their erasure from intake, escalations and clocks from sla,
 surges from reporting."""
 
 import asyncio
@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.routing import store
 from services.routing.classifier import Current, Rulebook
 from services.routing.store import ComplaintCase
-from services.routing.usecases import incidents, letters, opening
+from services.routing.usecases import deadlines, incidents, letters, opening
 from services.routing.usecases.letters import Desk
 from shared import trace
 from shared.clock import Clock
@@ -39,7 +39,8 @@ _FOLLOWING = (
     ClockExtended,
 )
 HANDLED = frozenset(
-    e.type for e in (ComplaintReceived, ComplaintErased, ComplaintEscalated, SurgeDetected, *_FOLLOWING)
+    e.type
+    for e in (ComplaintReceived, ComplaintErased, ComplaintEscalated, SurgeDetected, *_FOLLOWING, *deadlines.HEARD)
 )
 
 
@@ -93,6 +94,8 @@ def handler(current: Current, clock: Clock, desk: Desk) -> Handle:
                 continue
             if id in kept:
                 await tx.delete(waited)
+        told = [e.data for e in events if isinstance(e.data, deadlines.HEARD)]
+        await deadlines.hear(tx, told, cases, opened, fresh={r.complaint_id for r in fresh}, now=clock())
         await store.insert(tx, list(opened.values()))
         await incidents.watch(tx, list(opened.values()), rulebook, now=clock())
         for event in events:

@@ -2,7 +2,7 @@
 
 from services.routing import classifier, consumers
 from services.routing.settings import RoutingSettings
-from services.routing.usecases import opening
+from services.routing.usecases import deadlines, opening
 from services.routing.usecases.models import FOLLOWED_EVERY, Follower
 from shared.bus import Bus
 from shared.clock import Clock, utcnow
@@ -19,13 +19,14 @@ def create_worker(settings: RoutingSettings, db: Database, bus: Bus, *, clock: C
     async def catch_up() -> None:
         async with db.transaction() as tx:
             await opening.catch_up(tx, now=clock())
+            await deadlines.catch_up(tx, now=clock())
 
     return Worker(
         db,
         bus,
         clock,
         consumes=Consumes(("intake", "sla", "reporting"), consumers.HANDLED, handle),
-        timers=[Timer("early-escalations", 60, catch_up), Timer("model", FOLLOWED_EVERY, follower.look)],
+        timers=[Timer("heard-early", 60, catch_up), Timer("model", FOLLOWED_EVERY, follower.look)],
         retention_days=settings.retention_days,
         max_parked=settings.max_parked,
     )

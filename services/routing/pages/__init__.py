@@ -2,4 +2,12 @@
 
 from fastapi import APIRouter
 
-ROUTERS: list[APIRouter] = []
+from services.routing.pages import bulk, case, letter, live, queue
+
+ROUTERS: list[APIRouter] = [
+    live.router,
+    bulk.router,
+    queue.router,
+    letter.router,
+    case.router,
+]

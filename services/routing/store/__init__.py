@@ -1,6 +1,6 @@
 """Routing's tables and queries, one module a subject. Never commits."""
 
-from services.routing.store import case, incident, learning, staff, work
+from services.routing.store import case, incident, learning, queue, staff, work
 from services.routing.store.base import Base, metadata, tables
 from services.routing.store.case import (
     ComplaintCase,
@@ -28,6 +28,7 @@ __all__ = [
     "metadata",
     "overtaken",
     "page",
+    "queue",
     "staff",
     "table",
     "tables",

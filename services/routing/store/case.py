@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Column, Index, Numeric, Text, func, select
+from sqlalchemy import Column, Index, Numeric, Text, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field
 
@@ -17,6 +17,7 @@ class ComplaintCase(Base, table=True):
 
     `narrative` is the redacted one of the event. `sort_key` orders lists: receipt, then id. `decided_by` says whether
     rules, a model (`model`: its version) or a person named the category. `proposed`, `about`, `explanation` are JSON.
+    `next_due_at` and `next_step` are what sla's clocks ask for next; `due_key` orders the queue by them, then by id.
     """
 
     __tablename__ = "complaint_case"
@@ -76,12 +77,34 @@ class ComplaintCase(Base, table=True):
     disputed_at: datetime | None = time()
     incident_id: str | None = Field(default=None, max_length=36)
     jurisdiction: str | None = Field(default=None, max_length=20)
+    next_due_at: datetime | None = time()
+    next_step: str | None = Field(default=None, max_length=20)
+    due_key: str = Field(max_length=70)
 
 
 Row = dict[str, Any]
 """Columns of `complaint_case` and their values."""
 
 table: Any = ComplaintCase.__table__  # type: ignore[attr-defined]
+OPEN = text("complaint_case.state <> 'closed'")
+"""What the queue's indexes hold; a query that says it word for word may use them."""
+_OPEN = text("state <> 'closed'")
+CLOSED = text("complaint_case.state = 'closed'")
+_CLOSED = text("state = 'closed'")
+# what a queue may be narrowed by is in the index: a filter that hardly anything meets need not look at all rows
+_BY = [table.c[name] for name in ("state", "category", "severity", "channel", "branch", "language", "vulnerable")]
+Index("complaint_case_due", table.c.due_key, *_BY, sqlite_where=_OPEN, postgresql_where=_OPEN)
+Index(
+    "complaint_case_due_department",
+    table.c.department,
+    table.c.due_key,
+    *_BY,
+    sqlite_where=_OPEN,
+    postgresql_where=_OPEN,
+)
+Index("complaint_case_due_assignee", table.c.assignee, table.c.due_key, sqlite_where=_OPEN, postgresql_where=_OPEN)
+Index("complaint_case_closed", table.c.sort_key, *_BY[1:], sqlite_where=_CLOSED, postgresql_where=_CLOSED)
+Index("complaint_case_reference", table.c.reference)
 Index("complaint_case_list", table.c.sort_key)
 Index("complaint_case_queue", table.c.department, table.c.state, table.c.sort_key)
 Index("complaint_case_assignee", table.c.assignee, table.c.sort_key)

@@ -79,6 +79,14 @@ async def entries(tx: AsyncSession, complaint_id: str, *, after: str | None = No
     return (await tx.scalars(query.order_by(entry.c.id).limit(limit))).all()
 
 
+async def latest(tx: AsyncSession, complaint_id: str, *, before: str | None = None, limit: int) -> Sequence[Entry]:
+    """A case's history, newest first, from the line before `before` on."""
+    query = select(Entry).where(entry.c.complaint_id == complaint_id)
+    if before:
+        query = query.where(entry.c.id < before)
+    return (await tx.scalars(query.order_by(entry.c.id.desc()).limit(limit))).all()
+
+
 async def consults(tx: AsyncSession, complaint_id: str) -> Sequence[Consult]:
     query = select(Consult).where(consult.c.complaint_id == complaint_id)
     return (await tx.scalars(query.order_by(consult.c.id))).all()

@@ -11,7 +11,9 @@ from services.routing import store
 from services.routing.classifier import Classification, Facts, Rulebook
 from services.routing.classifier.decide import GRAVITY
 from services.routing.domain.case import State
+from services.routing.domain.deadlines import Next
 from services.routing.store import ComplaintCase
+from services.routing.usecases.deadlines import due_key
 from services.routing.usecases.history import remember
 from shared import audit, outbox
 from shared.clock import rfc3339
@@ -88,6 +90,9 @@ def open_case(
         "about": "[]",
         "rights_told": False,
         "reopened": 0,
+        "next_due_at": None,
+        "next_step": None,
+        "due_key": due_key(received.complaint_id, Next()),
     }
     id = received.complaint_id
     outbox.add(tx, classified(id, found, now=now), now=now)
