@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.sla.domain.clock import Step, StepState, Watch
@@ -79,6 +79,53 @@ async def at_risk(
     if after is not None:
         query = query.where(tuple_(STEP.c.act_by, STEP.c.clock_id, STEP.c.name) > after)
     return _steps((await session.execute(query)).mappings().all())
+
+
+Window = tuple[datetime | None, datetime | None]
+"""Deadlines after the first and up to the second moment; None: no bound."""
+
+
+async def by_due(
+    session: AsyncSession,
+    *,
+    department: str | None,
+    step: StepName | None,
+    window: Window,
+    after: tuple[datetime, str, str] | None,
+    limit: int,
+) -> Sequence[OpenStep]:
+    """Steps not yet taken in the order in which they fall due, behind `after` (due_at, clock's id, step). Lapsed
+    deadlines of imports are left out."""
+    query = _within(_open_steps(), window).order_by(STEP.c.due_at, STEP.c.clock_id, STEP.c.name).limit(limit)
+    if department is not None:
+        query = query.where(COMPLAINT.c.department == department)
+    if step is not None:
+        query = query.where(STEP.c.name == step)
+    if after is not None:
+        query = query.where(tuple_(STEP.c.due_at, STEP.c.clock_id, STEP.c.name) > after)
+    return _steps((await session.execute(query)).mappings().all())
+
+
+async def count_due(
+    session: AsyncSession, *, department: str | None, step: StepName | None, window: Window, most: int
+) -> int:
+    """How many open steps fall due in `window`; counted up to `most`, since nobody needs to know more."""
+    query = _within(select(STEP.c.clock_id), window)
+    if department is not None:
+        query = query.join(COMPLAINT, COMPLAINT.c.complaint_id == STEP.c.complaint_id)
+        query = query.where(COMPLAINT.c.department == department)
+    if step is not None:
+        query = query.where(STEP.c.name == step)
+    counted = select(func.count()).select_from(query.limit(most).subquery())
+    return int((await session.execute(counted)).scalar_one())
+
+
+def _within(query: Any, window: Window) -> Any:
+    since, until = window
+    query = query.where(open_step)
+    if since is not None:
+        query = query.where(STEP.c.due_at > since)
+    return query if until is None else query.where(STEP.c.due_at <= until)
 
 
 async def escalations(
