@@ -179,7 +179,7 @@ def _step(
         "sign": words.SIGNS[step.state],
         "look": words.LOOKS.get(step.state, ""),
         "due_at": step.due_at,
-        "due_there": there.datetime(step.due_at) if calendar.zone.key != t.zone.key else "",
+        "due_there": shown if (shown := there.datetime(step.due_at)) != t.datetime(step.due_at) else "",
         "zone": calendar.zone.key,
         "left": words.left(t, step.due_at, now) if step.open and not clock.standing else "",
         "gone": round(gone * 100),
