@@ -48,7 +48,7 @@ async def at_risk(
     only: dict[str, Any] = {"department": department or None, "step": step or None}
     found, following = await views.by_due(session, **only, window=window(within, at, t), cursor=cursor, limit=_SHOWN)
     counts = {
-        name: await store.count_due(session, **only, window=window(name, at, t), most=_COUNTED + 1)
+        name: await store.count_due(session, **only, window=window(name, at, t), most=_COUNTED)
         for name in ("late", "today", "week")
     }
     departments = dict.fromkeys([*i18n.codes("department"), *([department] if department else [])])
@@ -60,8 +60,8 @@ async def at_risk(
         following=following,
         first=cursor is None,
         tiles=[
-            (name, t.number(n) if n <= _COUNTED else t.gettext("more than {n}", n=t.number(_COUNTED)), n)
-            for name, n in counts.items()
+            (name, t.gettext("{n} or more", n=t.number(n)) if more else t.number(n), n)
+            for name, (n, more) in counts.items()
         ],
         department=department,
         step=step,

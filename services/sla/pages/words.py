@@ -88,7 +88,7 @@ def left(t: Translator, until: datetime, now: datetime) -> str:
     return t.ngettext("{n} minute left", "{n} minutes left", n)
 
 
-def explained(t: Translator, found: Count, start_event: str = "received", *, anew: bool = False) -> list[str]:
+def explained(t: Translator, found: Count, start_event: str = "received", *, anew: bool = False) -> str:
     """How a limit leads to its deadline, sentence by sentence, on the clocks of the pack's zone. `anew`: it was counted
     again from a later moment than the start event."""
     zone = found.start.tzinfo
@@ -134,7 +134,7 @@ def explained(t: Translator, found: Count, start_event: str = "received", *, ane
             )
     if found.provisional:
         said.append(t.gettext("Provisional: the holidays of some of these days are not yet published."))
-    return said
+    return _together(t, said)
 
 
 def skipped(t: Translator, days: Sequence[Day]) -> dict[str, Any]:
@@ -149,7 +149,7 @@ def skipped(t: Translator, days: Sequence[Day]) -> dict[str, Any]:
     }
 
 
-def because(t: Translator, reason: str) -> list[str]:
+def because(t: Translator, reason: str) -> str:
     """Why a pack applies; as it was written down where these words do not know it."""
     for pattern, text in _REASONS:
         if not (why := re.match(pattern, reason)):
@@ -160,7 +160,12 @@ def because(t: Translator, reason: str) -> list[str]:
             if timing := re.fullmatch(when, rest):
                 named = timing.groupdict()
                 day = t.date(datetime.fromisoformat(named["day"]).date())
-                return [*said, t.gettext(words, version=named["version"], day=day)]
+                return _together(t, [*said, t.gettext(words, version=named["version"], day=day)])
         if not rest:
-            return said
-    return [reason]
+            return _together(t, said)
+    return reason
+
+
+def _together(t: Translator, sentences: Sequence[str]) -> str:
+    """Sentences one after the other: Chinese puts no space between them."""
+    return ("" if t.language.startswith("zh") else " ").join(sentences)

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from services.sla import store
+from services.sla.usecases import views
 from services.sla.usecases.current import Current
 from tests.component.sla.browsing import Browser
 from tests.component.sla.conftest import RECEIVED, complaint_id
@@ -143,6 +145,18 @@ async def test_what_falls_due_first_comes_first(web: Any, sla: Any, make: Any, i
     assert tiles == ["2", "1", "3"]
     assert f'href="/clocks/{id_of(3)}"' in page
     assert (await reader.get("/at-risk?within=ever")).status_code == 422
+
+    found, cursor = [], None
+    async with sla.db.reading() as session:
+        while cursor or not found:
+            one, cursor = await views.by_due(
+                session, department="cards", step="acknowledge", window=(None, None), cursor=cursor, limit=1
+            )
+            found += [step.reference for step in one]
+        late = (None, sla.now[0])
+        assert await store.count_due(session, department="cards", step=None, window=late, most=1) == (1, True)
+        assert await store.count_due(session, department="lending", step=None, window=late, most=1) == (0, False)
+    assert found == ["REF-3", "REF-5", "REF-4", "REF-1"], "a department's own, one by one"
 
 
 @SQLITE
