@@ -29,6 +29,13 @@ class _Forms(HTMLParser):
             self._fields = None
 
 
+def forms_of(page: str) -> dict[str, list[dict[str, str]]]:
+    """The forms of a page that change something."""
+    found = _Forms()
+    found.feed(page)
+    return {action: those for action, those in found.found.items() if action != "/session/end"}
+
+
 class Browser:
     """Whoever holds `token`, reading in English."""
 
@@ -53,10 +60,7 @@ class Browser:
         return answer.text
 
     async def forms(self, path: str) -> dict[str, list[dict[str, str]]]:
-        """The forms of a page that change something."""
-        found = _Forms()
-        found.feed(await self.read(path))
-        return {action: all for action, all in found.found.items() if action != "/session/end"}
+        return forms_of(await self.read(path))
 
     async def send(self, page: str, action: str, /, **filled: str) -> httpx.Response:
         """Fill in and send the form of `page` that goes to `action`. KeyError where the page shows no such form."""

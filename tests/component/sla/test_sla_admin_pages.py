@@ -13,7 +13,7 @@ from services.sla.calendars import load as load_calendars
 from services.sla.calendars.sources import sources
 from services.sla.packs import load as load_packs
 from services.sla.usecases.current import Current
-from tests.component.sla.browsing import Browser
+from tests.component.sla.browsing import Browser, forms_of
 from tests.component.sla.conftest import RECEIVED
 from tests.component.sla.test_clock_pages import LANGUAGES, SQLITE, words_of
 
@@ -47,7 +47,7 @@ async def test_each_role_sees_what_is_its_own(web: Any, browse: Any) -> None:
             page = await reader.get(path)
             assert page.status_code == 200, (who, path)
             assert len(page.content) < 100_000
-            found |= (await reader.forms(path)).keys()
+            found |= forms_of(page.text).keys()
         assert found == expected, who
     for action in (*changing["admin"], "/posts/x/remove", "/notices/01900000-0000-7000-8000-000000000001/retry"):
         for who in ("auditor", "officer", "agent"):
