@@ -21,6 +21,7 @@ def create_app(settings: SlaSettings, db: Database, *, clock: Clock = utcnow) ->
     app = frame("sla", "Watches every deadline.", settings=settings, db=db, clock=clock, routers=routers)
     web_pages.install(app, Path(__file__).parent)
     app.state.current = Current(settings.policies())
+    app.state.calendar_sources = settings.calendar_sources()
     app.state.notice_setup, app.state.notice_keys = settings.notice_setup(), settings.notice_keys()
     app.state.zone, app.state.case_url = settings.zone, settings.case_url
     return app

@@ -1,5 +1,6 @@
 """SLA's settings."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Literal
@@ -7,6 +8,7 @@ from typing import Literal
 from pydantic import Field, SecretStr, field_validator
 
 from services.sla import calendars, packs
+from services.sla.calendars.sources import Source, sources
 from services.sla.domain.notice import Rules, Setup
 from services.sla.domain.policy import Policies
 from services.sla.domain.post import DUTY, Post
@@ -108,6 +110,10 @@ class SlaSettings(Settings):
     def policies(self) -> Policies:
         """The packs that are shipped and the bank's own. Raises PackError, CalendarError."""
         return packs.load(self.default_pack, calendars=calendars.load(self.sla_calendars), own=self.sla_packs)
+
+    def calendar_sources(self) -> Mapping[str, Source]:
+        """Where the days of each calendar come from; after `policies`, which says what is wrong with the files."""
+        return sources(self.sla_calendars)
 
 
 def sender(db: Database, settings: SlaSettings, clock: Clock, *, means: Means | None = None) -> Sender:

@@ -1,9 +1,11 @@
 """What a policy pack says, and which packs apply to a complaint. Pure."""
 
+import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import date, datetime, timedelta
+from hashlib import sha256
 from typing import Literal
 
 from services.sla.domain.calendar import Calendar
@@ -195,6 +197,12 @@ class Pack:
     also: tuple[Applies, ...] = ()
 
     @property
+    def edition(self) -> str:
+        """What names the whole content: another word in it, another edition."""
+        written = json.dumps(asdict(self), ensure_ascii=True, sort_keys=True, separators=(",", ":"), default=str)
+        return sha256(written.encode()).hexdigest()[:12]
+
+    @property
     def confirmed(self) -> bool:
         """Whether somebody has read every limit in the rule's own text."""
         return all(rule.authority.confirmed for rule in self.rules)
@@ -265,10 +273,17 @@ class Policies:
             Choice(p, f"{reason} {self._timing(p, received_at)}", n == 0, fallback=not regulatory)
             for n, (p, reason) in enumerate(chosen)
         ]
-        for pack in services:
-            reason = f"Pack {pack.id} is the bank's own standard. {self._timing(pack, received_at)}"
-            found.append(Choice(pack, reason, False))
-        return tuple(found)
+        return (*found, *(Choice(pack, self._own(pack, received_at), False) for pack in services))
+
+    def standard(self, id: str, received_at: datetime) -> Choice | None:
+        """The bank's own pack `id` in the version for that moment, whatever it is for; None where there is none."""
+        if not any(p.id == id and p.kind == "service" for p in self.packs):
+            return None
+        pack = self._version(id, received_at)
+        return Choice(pack, self._own(pack, received_at), False)
+
+    def _own(self, pack: Pack, received_at: datetime) -> str:
+        return f"Pack {pack.id} is the bank's own standard. {self._timing(pack, received_at)}"
 
     def _regulatory(self, subject: Subject, wanted: str, received_at: datetime) -> list[Pack]:
         ids = {p.id for p in self.packs if p.kind == "regulatory"}

@@ -1,5 +1,5 @@
-"""Sla's pages: what is at risk, a complaint's clocks, policy packs and calendars."""
+"""Sla's pages: what is at risk, a complaint's clocks, policy packs and calendars, notices, posts and subscriptions."""
 
-from fastapi import APIRouter
+from services.sla.pages import at_risk, calendars, clocks, notices, packs, posts, subscriptions
 
-ROUTERS: list[APIRouter] = []
+ROUTERS = [one.router for one in (at_risk, clocks, notices, posts, packs, calendars, subscriptions)]

@@ -186,6 +186,7 @@ as_due = (STEP.c.next_at, STEP.c.complaint_id, STEP.c.due_at)
 Index("step_next", *as_due, postgresql_where=_acts, sqlite_where=_acts)
 open_step = STEP.c.met_at.is_(None) & STEP.c.historic.is_(False) & STEP.c.ended.is_(False)
 Index("step_open", STEP.c.act_by, STEP.c.clock_id, STEP.c.name, postgresql_where=open_step, sqlite_where=open_step)
+Index("step_due", STEP.c.due_at, STEP.c.clock_id, STEP.c.name, postgresql_where=open_step, sqlite_where=open_step)
 Index("step_state", STEP.c.state, STEP.c.complaint_id, STEP.c.name)
 escalated = open_step & (STEP.c.rung > 0)
 Index("step_escalated", STEP.c.told_at, STEP.c.clock_id, postgresql_where=escalated, sqlite_where=escalated)
@@ -207,3 +208,20 @@ class FeedRow(Base, table=True):
 
 
 FEED: Table = metadata.tables["feed"]
+
+
+class ConfirmationRow(Base, table=True):
+    """That somebody of the bank stands by one edition of a policy pack or calendar, named by its content: what is
+    changed later is another edition, and unconfirmed. `kind`: pack or calendar. Only ever added."""
+
+    __tablename__ = "confirmation"
+
+    kind: str = Field(primary_key=True, max_length=10)
+    name: str = Field(primary_key=True, max_length=40)
+    edition: str = Field(primary_key=True, max_length=64)
+    by: str = Field(max_length=200)
+    at: datetime = moment(nullable=False)
+    note: str = text()
+
+
+CONFIRMATION: Table = metadata.tables["confirmation"]

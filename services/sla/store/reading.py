@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import ColumnElement, case, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.sla.domain.clock import Step, StepState, Watch
@@ -79,6 +79,75 @@ async def at_risk(
     if after is not None:
         query = query.where(tuple_(STEP.c.act_by, STEP.c.clock_id, STEP.c.name) > after)
     return _steps((await session.execute(query)).mappings().all())
+
+
+Window = tuple[datetime | None, datetime | None]
+"""Deadlines after the first and up to the second moment; None: no bound."""
+_BY_DUE = (STEP.c.due_at, STEP.c.clock_id, STEP.c.name)
+_WALKED = 2000
+
+
+async def by_due(
+    session: AsyncSession,
+    *,
+    department: str | None,
+    step: StepName | None,
+    window: Window,
+    after: tuple[datetime, str, str] | None,
+    limit: int,
+) -> Sequence[OpenStep]:
+    """Steps not yet taken in the order in which they fall due, behind `after` (due_at, clock's id, step). Lapsed
+    deadlines of imports are left out."""
+
+    def chosen(base: Any) -> Any:
+        query = _within(base, window).order_by(*_BY_DUE).limit(limit)
+        if step is not None:
+            query = query.where(STEP.c.name == step)
+        return query if after is None else query.where(tuple_(*_BY_DUE) > after)
+
+    if department is None:
+        return _steps((await session.execute(chosen(_open_steps()))).mappings().all())
+    # Most departments have enough among the next few thousand; the index of departments helps with those that do not.
+    next_few = chosen(select(STEP.c.clock_id, STEP.c.name)).limit(_WALKED).subquery()
+    among = _open_steps().join(next_few, (next_few.c.clock_id == STEP.c.clock_id) & (next_few.c.name == STEP.c.name))
+    among = among.where(_in_department(department)).order_by(*_BY_DUE).limit(limit)
+    found = (await session.execute(among)).mappings().all()
+    if len(found) < limit:
+        whole = chosen(_open_steps()).where(COMPLAINT.c.department == department)
+        found = (await session.execute(whole)).mappings().all()
+    return _steps(found)
+
+
+async def count_due(
+    session: AsyncSession, *, department: str | None, step: StepName | None, window: Window, most: int
+) -> tuple[int, bool]:
+    """How many open steps fall due in `window`, and whether there may be more: it counts no further than `most`, and
+    looks for those of a department among the next few thousand only."""
+    query = _within(select(STEP.c.complaint_id, STEP.c.due_at), window).order_by(STEP.c.due_at)
+    if step is not None:
+        query = query.where(STEP.c.name == step)
+    if department is None:
+        counted = select(func.count()).select_from(query.limit(most + 1).subquery())
+        n = int((await session.execute(counted)).scalar_one())
+        return min(n, most), n > most
+    few = query.limit(_WALKED).subquery()
+    mine = func.count(case((_in_department(department), 1)))
+    joined = few.join(COMPLAINT, COMPLAINT.c.complaint_id == few.c.complaint_id)
+    n, walked = (await session.execute(select(mine, func.count()).select_from(joined))).one()
+    return min(int(n), most), n > most or walked == _WALKED
+
+
+def _in_department(department: str | None) -> ColumnElement[bool]:
+    """Not by the index of departments: that would lead to all their complaints, and the order is by deadline."""
+    return func.coalesce(COMPLAINT.c.department, "") == department
+
+
+def _within(query: Any, window: Window) -> Any:
+    since, until = window
+    query = query.where(open_step)
+    if since is not None:
+        query = query.where(STEP.c.due_at > since)
+    return query if until is None else query.where(STEP.c.due_at <= until)
 
 
 async def escalations(

@@ -3,6 +3,7 @@ feed has an address that cannot be guessed; only its digest is kept."""
 
 import hashlib
 import secrets
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -47,6 +48,12 @@ async def revoke(tx: AsyncSession, id: str, *, by: Principal, now: datetime) -> 
     if row.revoked_at is None:
         row.revoked_at = now
         audit.add(tx, by.id, "feed.revoked", id, now=now)
+
+
+async def listed(session: AsyncSession, limit: int) -> Sequence[FeedRow]:
+    """The feeds that are switched on, the newest first."""
+    query = select(FeedRow).where(FEED.c.revoked_at.is_(None)).order_by(FEED.c.id.desc()).limit(limit)
+    return (await session.scalars(query)).all()
 
 
 async def of_secret(session: AsyncSession, secret: str) -> str:

@@ -13,7 +13,7 @@ from services.sla.domain.clock import Clock, Step, StepState, Watch
 from services.sla.domain.counting import TICK, Count, Pause, count, warn_at
 from services.sla.domain.ledger import Entry, State
 from services.sla.domain.policy import Choice, Policies, Rule, Subject
-from services.sla.store import OpenStep
+from services.sla.store import OpenStep, Window
 from shared.errors import NotFound
 from shared.events import StepName
 
@@ -99,6 +99,25 @@ async def at_risk(
     return found[:limit], following
 
 
+async def by_due(
+    session: AsyncSession,
+    *,
+    department: str | None,
+    step: StepName | None,
+    window: Window,
+    cursor: str | None,
+    limit: int,
+) -> tuple[Sequence[OpenStep], str | None]:
+    """A page of open steps that fall due in `window`, the next first; `cursor` fits CURSOR."""
+    after = _place(cursor) if cursor else None
+    found = await store.by_due(session, department=department, step=step, window=window, after=after, limit=limit + 1)
+    following = None
+    if len(found) > limit:
+        last = found[limit - 1]
+        following = f"{_millis(last.step.due_at)}_{last.clock_id}_{last.step.name}"
+    return found[:limit], following
+
+
 async def escalations(
     session: AsyncSession, *, department: str | None, level: int | None, cursor: str | None, limit: int
 ) -> tuple[Sequence[OpenStep], str | None]:
@@ -115,16 +134,26 @@ async def escalations(
 def simulate(policies: Policies, received_at: datetime, subject: Subject) -> list[Plan]:
     """Every deadline that such a complaint received then would get, clock by clock, the primary one first. Raises
     UncountableTime."""
-    plans = []
-    for choice in policies.choose(subject, received_at):
-        calendar = policies.calendar(choice.pack)
-        deadlines = []
-        for rule in choice.pack.rules:
-            counted = count(rule.limit, received_at, calendar)
-            moments = (warn_at(w, received_at, counted.due_at) for w in rule.warnings)
-            deadlines.append(Planned(rule, counted, tuple(sorted(m for m in moments if m is not None))))
-        plans.append(Plan(choice, calendar, tuple(deadlines)))
-    return plans
+    return [_plan(policies, choice, received_at) for choice in policies.choose(subject, received_at)]
+
+
+def simulate_pack(policies: Policies, received_at: datetime, id: str) -> list[Plan]:
+    """Every deadline under the pack `id` of a complaint received then. A regulator's pack is named as the jurisdiction,
+    so what runs beside it is told too; a service standard is told alone. Raises UncountableTime."""
+    if any(p.id == id and p.kind == "regulatory" for p in policies.packs):
+        return simulate(policies, received_at, Subject(jurisdiction=id))
+    choice = policies.standard(id, received_at)
+    return [_plan(policies, choice, received_at)] if choice else []
+
+
+def _plan(policies: Policies, choice: Choice, received_at: datetime) -> Plan:
+    calendar = policies.calendar(choice.pack)
+    deadlines = []
+    for rule in choice.pack.rules:
+        counted = count(rule.limit, received_at, calendar)
+        moments = (warn_at(w, received_at, counted.due_at) for w in rule.warnings)
+        deadlines.append(Planned(rule, counted, tuple(sorted(m for m in moments if m is not None))))
+    return Plan(choice, calendar, tuple(deadlines))
 
 
 def recount(clock: Clock, step: Step, calendars: Mapping[str, Calendar]) -> tuple[Count, tuple[Pause, ...]]:

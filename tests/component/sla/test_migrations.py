@@ -55,6 +55,7 @@ async def test_the_partial_indexes_are_partial(migrated: Callable[[str], str], b
     assert (await _inside(migrated("sla"), conditions)).keys() == {
         "step_next",
         "step_open",
+        "step_due",
         "step_escalated",
         "step_provisional",
     }
