@@ -152,9 +152,13 @@ def name_keys(desk: Desk, name: str) -> frozenset[str]:
     """The hashes of a name's parts, each with its script in front: 陳 and Chan are not to be held against each
     other."""
     return frozenset(
-        ("l" if part.isascii() else "h") + desk.pseudonym("person_name", part)[:15]
-        for part in _NAME_PARTS.findall(fold(name))
+        ("l" if part.isascii() else "h") + desk.pseudonym("person_name", part)[:15] for part in name_parts(name)
     )
+
+
+def name_parts(name: str) -> frozenset[str]:
+    """The words of a name in Latin script, its signs in Chinese, all in one form. Single letters are left out."""
+    return frozenset(_NAME_PARTS.findall(fold(name)))
 
 
 def _transactions(content: Mapping[str, Any]) -> list[str]:
