@@ -66,12 +66,12 @@ NAMES = {
 
 
 def tabs(t: Translator, principal: Principal, current: str) -> list[dict[str, Any]]:
-    """Intake's pages that whoever asks may see."""
+    """Intake's pages that whoever asks may see; none where the present one is all there is."""
     found = []
     for path, text, roles in _TABS:
         if principal.has(*roles):
             found.append({"path": path, "text": t.gettext(text), "current": path == current})
-    return found if len(found) > 1 else []
+    return found if len(found) > 1 or not current else []
 
 
 _TABS = (

@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import Response
 
-from services.intake.pages.common import NAMES, SHOWN, Cursor, Id, by_reference, desk_of, here, not_kept, tabs
+from services.intake.pages.common import NAMES, Cursor, Id, by_reference, desk_of, here, not_kept, tabs
 from services.intake.schemas.privacy import HoldIn, SubjectIn
 from services.intake.store import complaint as complaints
 from services.intake.store import privacy as store
@@ -25,6 +25,7 @@ from shared.web.forms import NOTHING, Filled, back, given, kept, model
 from shared.web.router import Router
 
 router = Router(include_in_schema=False)
+SHOWN = 25  # of each list
 DECIDERS = (Role.SUPERVISOR, Role.ADMIN)
 Looker = Annotated[Principal, Depends(allow(*DECIDERS, Role.AUDITOR))]
 FormDecider = Annotated[Principal, Depends(allow(*DECIDERS, own_form=True))]
