@@ -1,7 +1,6 @@
 """Personal data is in intake alone, and there only sealed: markers are posted, and everything is searched for them."""
 
 import io
-import io
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
