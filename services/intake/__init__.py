@@ -5,7 +5,7 @@ information requested), of sla (clock started, moved and met, deadline missed, e
 Events out: `complaint.received`, `.linked` (reports of one matter), `.message_added`, `.withdrawn`, `.rated`,
 `.disputed` (what the complainant says afterwards), `.amended` (vulnerability), `.notified` (what went out), `.erased`.
 Tables owned: `complaint` (as received; personal data and narrative sealed), `progress` (what the others have said),
-`trait`, `link`, `message`, `mail_thread`, `dispatch`, `rating`, `dispute`, `withdrawal`, `hold`, `erasure`,
-`vulnerability`, `webhook`, `delivery`, `attachment`; `form_key`, which nothing fills yet.
+`trait`, `name_part`, `link`, `message`, `mail_thread`, `dispatch`, `rating`, `dispute`, `withdrawal`, `hold`,
+`erasure`, `vulnerability`, `webhook`, `delivery`, `attachment`, `form_key`.
 Personal data lives here alone, encrypted.
 """

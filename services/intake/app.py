@@ -65,6 +65,7 @@ def create_app(
         proxies=settings.trusted_proxies,
     )
     app.state.form_senders = limits.Addresses(limits.Quota("form", settings.rate_limit_forms), settings.trusted_proxies)
+    app.state.person_searches = limits.Quota("search", settings.rate_limit_searches)
     app.state.bank_name = settings.bank_name
     app.state.public_url = settings.public_url.rstrip("/")
     return app

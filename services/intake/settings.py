@@ -37,10 +37,13 @@ class IntakeSettings(Settings):
     rate_limit_forms: str = Field(
         "30/hour", description="Complaints that one address may send by the form without script, in each process"
     )
+    rate_limit_searches: str = Field(
+        "60/minute", description="Searches for persons by one key or member of staff, in each process"
+    )
     form_proof_bits: int = Field(15, ge=0, le=24, description="Zeros that the form's proof of work begins with")
     form_file_max: int = Field(26_214_400, ge=1024, description="Largest file in bytes that the form takes")
 
-    @field_validator("rate_limit_callers", "rate_limit_addresses", "rate_limit_forms")
+    @field_validator("rate_limit_callers", "rate_limit_addresses", "rate_limit_forms", "rate_limit_searches")
     @classmethod
     def _known_limit(cls, value: str) -> str:
         parse(value)

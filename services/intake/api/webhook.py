@@ -30,6 +30,10 @@ router = Router(prefix="/v1", tags=["webhooks"])
 Caller = Annotated[Principal, Depends(allow(Scope.READ))]
 
 
+def _own(principal: Principal) -> usecases.Hand:
+    return usecases.Hand(actor(principal), actor(principal))
+
+
 @router.post("/webhooks", status_code=201, response_model=NewWebhookOut, responses=documented(AddressRefused))
 async def create(body: WebhookIn, request: Request, tx: Tx, clock: ClockDep, principal: Caller) -> dict[str, Any]:
     """Be told of what becomes of this key's complaints. Each message is signed as Standard Webhooks has it, and
@@ -57,20 +61,20 @@ async def list_webhooks(tx: Reading, principal: Caller) -> dict[str, Any]:
 @router.get("/webhooks/{id}", response_model=WebhookOut, responses=documented(NotFound))
 async def read(id: str, tx: Reading, principal: Caller) -> dict[str, Any]:
     """One webhook."""
-    return usecases.webhook_view(await usecases.find(tx, id, owner=actor(principal)))
+    return usecases.webhook_view(await usecases.find(tx, id, hand=_own(principal)))
 
 
 @router.delete("/webhooks/{id}", status_code=204, responses=documented(NotFound))
 async def delete(id: str, tx: Tx, clock: ClockDep, principal: Caller) -> None:
     """Switch a webhook off. What waits for it is not sent; its log stays."""
-    await usecases.switch_off(tx, id, owner=actor(principal), now=clock())
+    await usecases.switch_off(tx, id, hand=_own(principal), now=clock())
 
 
 @router.post("/webhooks/{id}/rotate", response_model=SecretOut, responses=documented(NotFound, WebhookGone))
 async def rotate(id: str, request: Request, tx: Tx, clock: ClockDep, principal: Caller) -> dict[str, str]:
     """A new secret, with which everything from now on is signed."""
     keys = request.app.state.desk.keys
-    return {"secret": await usecases.rotate(tx, keys, id, owner=actor(principal), now=clock())}
+    return {"secret": await usecases.rotate(tx, keys, id, hand=_own(principal), now=clock())}
 
 
 @router.post(
@@ -78,7 +82,7 @@ async def rotate(id: str, request: Request, tx: Tx, clock: ClockDep, principal: 
 )
 async def test(id: str, tx: Tx, clock: ClockDep, principal: Caller) -> dict[str, Any]:
     """Send a message that tells of nothing, to see that it arrives."""
-    return usecases.delivery_view(await usecases.test(tx, id, owner=actor(principal), now=clock()))
+    return usecases.delivery_view(await usecases.test(tx, id, hand=_own(principal), now=clock()))
 
 
 @router.get("/webhooks/{id}/deliveries", response_model=DeliveriesOut, responses=documented(NotFound))
@@ -90,7 +94,7 @@ async def deliveries(
     cursor: Annotated[str, Query(max_length=36)] = "",
 ) -> dict[str, Any]:
     """What was sent to a webhook and how it fared, the newest first."""
-    await usecases.find(tx, id, owner=actor(principal))
+    await usecases.find(tx, id, hand=_own(principal))
     found = await store.deliveries(tx, id, cursor or None, limit + 1)
     more = found[limit - 1].id if len(found) > limit else None
     return {"items": [usecases.delivery_view(one) for one in found[:limit]], "next": more}
@@ -101,4 +105,4 @@ async def deliveries(
 )
 async def replay(id: str, tx: Tx, clock: ClockDep, principal: Caller) -> dict[str, Any]:
     """Send a message again, under its own id."""
-    return usecases.delivery_view(await usecases.replay(tx, id, owner=actor(principal), now=clock()))
+    return usecases.delivery_view(await usecases.replay(tx, id, hand=_own(principal), now=clock()))

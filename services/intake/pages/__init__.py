@@ -2,4 +2,14 @@
 
 from fastapi import APIRouter
 
-ROUTERS: list[APIRouter] = []
+from services.intake.pages import admin, complaint, forms, retention, search, take, webhooks
+
+ROUTERS: list[APIRouter] = [
+    search.router,
+    complaint.router,
+    take.router,
+    webhooks.router,
+    forms.router,
+    retention.router,
+    admin.router,
+]

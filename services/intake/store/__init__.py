@@ -1,6 +1,6 @@
 """Intake's tables and queries. Never commits."""
 
-from services.intake.store import attachment, caller, complaint, correspondence, link, privacy, voice
+from services.intake.store import attachment, caller, complaint, correspondence, link, person, privacy, voice
 from services.intake.store.base import Base, metadata, tables
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "correspondence",
     "link",
     "metadata",
+    "person",
     "privacy",
     "tables",
     "voice",

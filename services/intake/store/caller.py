@@ -62,7 +62,7 @@ class Delivery(Base, table=True):
     __tablename__ = "delivery"
 
     id: str = Field(primary_key=True, max_length=36)
-    webhook_id: str = Field(max_length=36, index=True)
+    webhook_id: str = Field(max_length=36)
     complaint_id: str = Field(max_length=36, index=True)
     type: str = Field(max_length=60)
     payload: str = Field(sa_column=Column(Text, nullable=False))
@@ -79,6 +79,7 @@ _delivery: Any = Delivery.__table__  # type: ignore[attr-defined]
 _form: Any = FormKey.__table__  # type: ignore[attr-defined]
 _webhook: Any = Webhook.__table__  # type: ignore[attr-defined]
 _waiting = _delivery.c.state == "waiting"
+Index("delivery_log", _delivery.c.webhook_id, _delivery.c.id)
 Index("delivery_due", _delivery.c.next_at, postgresql_where=_waiting, sqlite_where=_waiting)
 
 
@@ -99,6 +100,14 @@ async def live_webhooks(tx: AsyncSession) -> Sequence[Webhook]:
 async def webhooks_of(tx: AsyncSession, owner: str) -> Sequence[Webhook]:
     """Those that one key has set up, the oldest first."""
     return (await tx.scalars(select(Webhook).where(_webhook.c.owner == owner).order_by(_webhook.c.id))).all()
+
+
+async def webhooks(tx: AsyncSession, before: str | None, limit: int) -> Sequence[Webhook]:
+    """Everybody's, the newest first, from behind `before` on."""
+    query = select(Webhook)
+    if before:
+        query = query.where(_webhook.c.id < before)
+    return (await tx.scalars(query.order_by(_webhook.c.id.desc()).limit(limit))).all()
 
 
 async def due_deliveries(tx: AsyncSession, now: datetime, limit: int) -> Sequence[Delivery]:

@@ -79,6 +79,13 @@ async def messages(tx: AsyncSession, complaint_id: str) -> Sequence[Message]:
     return (await tx.scalars(query)).all()
 
 
+async def latest_messages(tx: AsyncSession, complaint_id: str, limit: int) -> Sequence[Message]:
+    """The last `limit` of a complaint, oldest first."""
+    table = Message.__table__  # type: ignore[attr-defined]
+    query = select(Message).where(table.c.complaint_id == complaint_id).order_by(table.c.id.desc()).limit(limit)
+    return (await tx.scalars(query)).all()[::-1]
+
+
 async def messages_after(tx: AsyncSession, complaint_id: str, after: str, limit: int) -> Sequence[Message]:
     """Up to `limit` of a complaint, oldest first, after the one with the id `after`."""
     table = Message.__table__  # type: ignore[attr-defined]

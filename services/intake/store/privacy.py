@@ -13,6 +13,7 @@ from services.intake.store.base import Base
 from services.intake.store.complaint import Complaint, Progress
 from services.intake.store.correspondence import Dispatch, MailThread, Message
 from services.intake.store.link import Trait
+from services.intake.store.person import NamePart
 from services.intake.store.voice import Dispute, Rating, Withdrawal
 from shared.db import UtcDateTime
 
@@ -63,6 +64,23 @@ async def hold(tx: AsyncSession, complaint_id: str) -> Hold | None:
     return await tx.get(Hold, complaint_id)
 
 
+async def holds(tx: AsyncSession, before: str | None, limit: int) -> Sequence[Hold]:
+    """Those in force, of the newest complaints first, from behind the complaint `before` on."""
+    query = select(Hold)
+    if before:
+        query = query.where(_hold.c.complaint_id < before)
+    return (await tx.scalars(query.order_by(_hold.c.complaint_id.desc()).limit(limit))).all()
+
+
+async def erasures(tx: AsyncSession, before: str | None, limit: int) -> Sequence[Erasure]:
+    """What has been erased, of the newest complaints first, from behind the complaint `before` on."""
+    table: Any = Erasure.__table__  # type: ignore[attr-defined]
+    query = select(Erasure)
+    if before:
+        query = query.where(table.c.complaint_id < before)
+    return (await tx.scalars(query.order_by(table.c.complaint_id.desc()).limit(limit))).all()
+
+
 async def erasure(tx: AsyncSession, complaint_id: str) -> Erasure | None:
     return await tx.get(Erasure, complaint_id)
 
@@ -111,7 +129,7 @@ async def blank(tx: AsyncSession, complaint_id: str) -> None:
     mine = {"complaint_id": complaint_id}
     for model, values in _BLANKS:
         await tx.execute(update(model).filter_by(**mine).values(**values))
-    for gone in (Trait, MailThread, Vulnerability):
+    for gone in (Trait, NamePart, MailThread, Vulnerability):
         await tx.execute(delete(gone).filter_by(**mine))
     await tx.execute(update(Dispatch).filter_by(**mine, state="waiting").values(state="cancelled", next_at=None))
 

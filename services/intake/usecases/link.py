@@ -16,6 +16,7 @@ from services.intake.domain.linking import Person, State, Suggestion, Verb
 from services.intake.domain.phone import e164
 from services.intake.domain.sketch import Sketch, fold, sketch
 from services.intake.store import link as store
+from services.intake.store import person as persons
 from services.intake.store.complaint import Complaint
 from services.intake.usecases.complaint import Desk
 from shared import audit, outbox, trace
@@ -58,14 +59,14 @@ class Matcher:
     async def hear(self, tx: AsyncSession, events: Sequence[Envelope], *, now: datetime) -> None:
         """Keep the traits of what was received, and suggest links. Anonymous complaints are passed over, and what has
         been erased meanwhile. Few complaints have a neighbour, so a suggestion may cost statements of its own."""
-        known = {
-            event.subject: (event, event.data)
-            for event in events
-            if isinstance(event.data, ComplaintReceived) and event.data.customer_ref
+        received_now = {
+            event.subject: (event, event.data) for event in events if isinstance(event.data, ComplaintReceived)
         }
+        complaints = await store.complaints(tx, received_now)
+        await persons.keep_names(tx, self._names(complaints.values()))
+        known = {id: one for id, one in received_now.items() if one[1].customer_ref}
         if not known:
             return
-        complaints = await store.complaints(tx, known)
         there = {trait.complaint_id for trait in await store.traits(tx, known)}
         fresh = [
             self._trait(data, complaints[id])
@@ -119,20 +120,45 @@ class Matcher:
     def _person(self, complaint: Complaint) -> Person:
         told = self._desk.person(complaint) or {}
         assert complaint.customer_ref is not None
-        phone = e164(told["phone"]) if told.get("phone") else None
-        email = fold(told["email"]).strip() if told.get("email") else None
-        names = {self._name(part) for part in _NAME_PARTS.findall(fold(told.get("name") or ""))}
+        phone, email = told.get("phone"), told.get("email")
         return Person(
             complaint.customer_ref,
             bool(told.get("customer_no")),
-            self._desk.pseudonym("person_phone", phone) if phone else None,
-            self._desk.pseudonym("person_email", email) if email else None,
-            frozenset(names),
+            phone_key(self._desk, phone) if phone else None,
+            email_key(self._desk, email) if email else None,
+            name_keys(self._desk, told.get("name") or ""),
         )
 
-    def _name(self, part: str) -> str:
-        """The hash of a name's part, its script in front: 陳 and Chan are not to be held against each other."""
-        return ("l" if part.isascii() else "h") + self._desk.pseudonym("person_name", part)[:15]
+    def _names(self, complaints: Iterable[Complaint]) -> set[tuple[str, str]]:
+        """The parts of the complainants' names, by which staff find them."""
+        found = set()
+        for one in complaints:
+            if one.wrapped_key and one.sealed_person is not None:
+                name = (self._desk.person(one) or {}).get("name") or ""
+                found |= {(key, one.id) for key in name_keys(self._desk, name)}
+        return found
+
+
+def phone_key(desk: Desk, phone: str) -> str:
+    """The hash of a phone number, however it is written."""
+    return desk.pseudonym("person_phone", e164(phone))
+
+
+def email_key(desk: Desk, email: str) -> str:
+    return desk.pseudonym("person_email", fold(email).strip())
+
+
+def name_keys(desk: Desk, name: str) -> frozenset[str]:
+    """The hashes of a name's parts, each with its script in front: 陳 and Chan are not to be held against each
+    other."""
+    return frozenset(
+        ("l" if part.isascii() else "h") + desk.pseudonym("person_name", part)[:15] for part in name_parts(name)
+    )
+
+
+def name_parts(name: str) -> frozenset[str]:
+    """The words of a name in Latin script, its signs in Chinese, all in one form. Single letters are left out."""
+    return frozenset(_NAME_PARTS.findall(fold(name)))
 
 
 def _transactions(content: Mapping[str, Any]) -> list[str]:

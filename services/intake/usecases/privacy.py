@@ -17,6 +17,7 @@ from shared.clock import rfc3339
 from shared.errors import NotFound
 from shared.events import ComplaintAmended, ComplaintErased
 from shared.ids import uuid7
+from shared.redaction import redact
 
 
 async def erase(tx: AsyncSession, id: str, *, ground: str, actor: str, now: datetime) -> privacy.Erasure:
@@ -54,13 +55,15 @@ async def place_hold(tx: AsyncSession, id: str, reason: str, *, actor: str, now:
     return held
 
 
-async def lift_hold(tx: AsyncSession, id: str, *, actor: str, now: datetime) -> None:
-    """Lifted already, nothing happens. Raises NotFound."""
+async def lift_hold(tx: AsyncSession, id: str, *, actor: str, now: datetime, reason: str | None = None) -> None:
+    """Lifted already, nothing happens. Why, where it is told, stands in the audit trail, without what looks like
+    personal data. Raises NotFound."""
     await read(tx, id)
     held = await privacy.hold(tx, id)
     if held is not None:
         await tx.delete(held)
-        audit.add(tx, actor, "hold.lifted", id, now=now)
+        detail = {"reason": redact(reason)} if reason else None
+        audit.add(tx, actor, "hold.lifted", id, now=now, detail=detail)
 
 
 async def note_vulnerability(

@@ -58,34 +58,43 @@ def create(
     return made, _shown(secret.raw)
 
 
-async def find(tx: AsyncSession, id: str, *, owner: str) -> store.Webhook:
-    """A webhook of `owner`. Raises NotFound."""
+@dataclass(frozen=True, slots=True)
+class Hand:
+    """Whose webhooks somebody may touch: those of the key `owner` alone, or everybody's where it is None, for admins.
+    `actor` is who acts, as the audit trail names it."""
+
+    actor: str
+    owner: str | None
+
+
+async def find(tx: AsyncSession, id: str, *, hand: Hand) -> store.Webhook:
+    """A webhook that is in reach. Raises NotFound."""
     found = await tx.get(store.Webhook, id)
-    if found is None or found.owner != owner:
+    if found is None or hand.owner not in (None, found.owner):
         raise NotFound("No webhook has this id.")
     return found
 
 
-async def rotate(tx: AsyncSession, keys: MasterKeys, id: str, *, owner: str, now: datetime) -> str:
+async def rotate(tx: AsyncSession, keys: MasterKeys, id: str, *, hand: Hand, now: datetime) -> str:
     """A new secret, used from the next delivery on. Raises NotFound, WebhookGone."""
-    found = await _live(tx, id, owner)
+    found = await _live(tx, id, hand)
     secret, found.key_id, found.wrapped_secret = keys.new(f"webhook:{id}")
-    audit.add(tx, owner, "webhook.rotated", id, now=now)
+    audit.add(tx, hand.actor, "webhook.rotated", id, now=now)
     return _shown(secret.raw)
 
 
-async def switch_off(tx: AsyncSession, id: str, *, owner: str, now: datetime) -> None:
+async def switch_off(tx: AsyncSession, id: str, *, hand: Hand, now: datetime) -> None:
     """Off already, nothing happens. Raises NotFound."""
-    found = await find(tx, id, owner=owner)
+    found = await find(tx, id, hand=hand)
     if found.disabled_at is None:
         found.disabled_at = now
         await store.cancel_deliveries(tx, id, now)
-        audit.add(tx, owner, "webhook.deleted", id, now=now)
+        audit.add(tx, hand.actor, "webhook.deleted", id, now=now)
 
 
-async def test(tx: AsyncSession, id: str, *, owner: str, now: datetime) -> store.Delivery:
+async def test(tx: AsyncSession, id: str, *, hand: Hand, now: datetime) -> store.Delivery:
     """Send a delivery that tells of nothing. Raises NotFound, WebhookGone."""
-    await _live(tx, id, owner)
+    await _live(tx, id, hand)
     body = orjson.dumps({"type": TEST, "timestamp": rfc3339(now), "data": {}}).decode()
     one = store.Delivery(
         id=uuid7(),
@@ -98,22 +107,24 @@ async def test(tx: AsyncSession, id: str, *, owner: str, now: datetime) -> store
         next_at=now,
     )
     tx.add(one)
+    audit.add(tx, hand.actor, "webhook.tested", id, now=now)
     return one
 
 
-async def replay(tx: AsyncSession, delivery_id: str, *, owner: str, now: datetime) -> store.Delivery:
+async def replay(tx: AsyncSession, delivery_id: str, *, hand: Hand, now: datetime) -> store.Delivery:
     """Send a delivery again, under its own id, whatever became of it. Raises NotFound, WebhookGone."""
     one = await tx.get(store.Delivery, delivery_id, with_for_update=True)
     if one is None:
         raise NotFound("No delivery has this id.")
-    await _live(tx, one.webhook_id, owner)
+    await _live(tx, one.webhook_id, hand)
     one.state, one.next_at, one.settled_at = "waiting", now, None
     one.created_at, one.attempts = now, 0  # the 24 hours begin anew
+    audit.add(tx, hand.actor, "webhook.replayed", one.webhook_id, now=now, detail={"delivery": delivery_id})
     return one
 
 
-async def _live(tx: AsyncSession, id: str, owner: str) -> store.Webhook:
-    found = await find(tx, id, owner=owner)
+async def _live(tx: AsyncSession, id: str, hand: Hand) -> store.Webhook:
+    found = await find(tx, id, hand=hand)
     if found.disabled_at is not None:
         raise WebhookGone
     return found

@@ -1,7 +1,9 @@
 """A running intake on a database of its own, and somebody of every kind to call it."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
+import io
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,12 +12,14 @@ from typing import Any
 import httpx
 import orjson
 import pytest
+import structlog
 from fastapi import FastAPI
 from sqlalchemy import text
 
 from services.intake import store
 from services.intake.app import create_app
 from services.intake.settings import IntakeSettings
+from shared import logs
 from shared.db import Database
 from shared.security import keys
 from shared.security.crypto import MasterKeys
@@ -116,3 +120,17 @@ def complaint() -> Callable[..., dict[str, Any]]:
         return {k: v for k, v in (body | changes).items() if v is not ...}
 
     return make
+
+
+@pytest.fixture
+def everything_logged() -> Iterator[io.StringIO]:
+    """All that the process would print: structured logs, the libraries' loggers at their most talkative, stdout."""
+    captured = io.StringIO()
+    root = logging.getLogger()
+    before, handlers = root.level, root.handlers[:]
+    with redirect_stderr(captured), redirect_stdout(captured):
+        logs.configure("DEBUG")
+        yield captured
+    root.handlers[:] = handlers
+    root.setLevel(before)
+    structlog.reset_defaults()

@@ -1,21 +1,17 @@
 """Personal data is in intake alone, and there only sealed: markers are posted, and everything is searched for them."""
 
 import io
-import logging
 import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
 import pytest
-import structlog
 
 from deploy.infra import install
 from services.intake import store
-from shared import logs
 from shared.db import Database
 from shared.relay import Relay
 from shared.security.crypto import MasterKeys, Undecryptable
@@ -38,20 +34,6 @@ def _hit(text: bytes) -> list[str]:
         m: (m.encode(), orjson.dumps(m).strip(b'"'), m.encode("utf-16-le"), ascii(m)[1:-1].encode()) for m in MARKERS
     }
     return [m for m, every in shapes.items() if any(s.lower() in lowered for s in every)]
-
-
-@pytest.fixture
-def everything_logged() -> Iterator[io.StringIO]:
-    """All that the process would print: structured logs, the libraries' loggers at their most talkative, stdout."""
-    captured = io.StringIO()
-    root = logging.getLogger()
-    before, handlers = root.level, root.handlers[:]
-    with redirect_stderr(captured), redirect_stdout(captured):
-        logs.configure("DEBUG")
-        yield captured
-    root.handlers[:] = handlers
-    root.setLevel(before)
-    structlog.reset_defaults()
 
 
 def _body(complaint: Make, narrative: str) -> dict[str, Any]:
