@@ -2,4 +2,12 @@
 
 from fastapi import APIRouter
 
-ROUTERS: list[APIRouter] = []
+from services.routing.pages import incidents, people, rules, supervision, triage
+
+ROUTERS: list[APIRouter] = [
+    supervision.router,
+    triage.router,
+    rules.router,
+    incidents.router,
+    people.router,
+]

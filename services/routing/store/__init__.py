@@ -1,6 +1,6 @@
 """Routing's tables and queries, one module a subject. Never commits."""
 
-from services.routing.store import case, incident, learning, staff, work
+from services.routing.store import case, incident, learning, staff, supervision, work
 from services.routing.store.base import Base, metadata, tables
 from services.routing.store.case import (
     ComplaintCase,
@@ -29,6 +29,7 @@ __all__ = [
     "overtaken",
     "page",
     "staff",
+    "supervision",
     "table",
     "tables",
     "work",
