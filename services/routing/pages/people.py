@@ -82,7 +82,7 @@ async def _list(
 
 def _choices(names: Names) -> dict[str, Any]:
     return {
-        "languages": list(i18n.LANGUAGES.items()),
+        "spoken": list(i18n.LANGUAGES.items()),
         "categories": names.choices("category"),
         "products": names.choices("product"),
     }
