@@ -153,6 +153,11 @@ def plain(values: Mapping[str, str], name: str) -> str:
     return found if len(found) <= 100 and found.isprintable() else ""
 
 
+def only(values: Mapping[str, str], *names: str) -> dict[str, Any]:
+    """Those of the fields that were filled in."""
+    return {name: values[name] for name in names if name in values}
+
+
 def whole_number(text: str, name: str) -> int:
     """A number that our own form brings along. Raises Invalid."""
     if not (text.isascii() and text.isdigit() and len(text) < 10):

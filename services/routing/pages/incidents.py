@@ -98,8 +98,7 @@ async def declare(request: Request, principal: Leader, tx: Tx, clock: ClockDep, 
     t = pages.translator(request)
     try:
         ids = await _complaints(tx, t, given.get("complaints", ""))
-        said = {name: given[name] for name in ("title", "department") if name in given}
-        body = forms.model(IncidentIn, {**said, "complaints": ids})
+        body = forms.model(IncidentIn, {**heads.only(given, "title", "department"), "complaints": ids})
         row = await incidents.declare(
             tx,
             title=body.title,
@@ -356,7 +355,7 @@ async def step_together(
 def _particulars(given: Mapping[str, str]) -> dict[str, Any]:
     """What the form holds, as a step of the API."""
     plain = ("text", "department", "category", "outcome", "root_cause", "no_redress_reason", "via", "assignee")
-    found: dict[str, Any] = {name: given[name] for name in plain if name in given}
+    found = heads.only(given, *plain)
     if "rights_told" in given:
         found["rights_told"] = True
     if "redress" in given:
@@ -376,8 +375,7 @@ async def reply_together(
     """The same letter to each complainant, in their language."""
     given = await forms.given(request)
     try:
-        said = {name: given[name] for name in ("kind", "explanation", "reply_by") if name in given}
-        body = forms.model(LetterIn, said)
+        body = forms.model(LetterIn, heads.only(given, "kind", "explanation", "reply_by"))
         found = await api.reply_together(
             incident_id, body, tx, clock, rulebook, bank, principal, _AT_ONCE, _cursor(given)
         )

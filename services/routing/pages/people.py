@@ -131,7 +131,7 @@ async def _said(request: Request) -> tuple[dict[str, str], dict[str, Any]]:
     """What the form of an officer holds, as typed and as the API takes it: ticked boxes of one name are a list."""
     form = await request.form(max_files=0, max_fields=200)
     given = await forms.given(request)
-    found: dict[str, Any] = {name: given[name] for name in ("department", "branch", "most_open") if name in given}
+    found = heads.only(given, "department", "branch", "most_open")
     for name in _LISTS:
         found[name] = [value for value in form.getlist(name) if isinstance(value, str) and value]
         given[name] = " ".join(found[name])

@@ -31,6 +31,7 @@ Reader = Annotated[Principal, Depends(allow(*heads.TABLE))]
 Asker = Annotated[Principal, Depends(allow(Role.SUPERVISOR, Role.ADMIN, own_form=True))]
 Adopter = Annotated[Principal, Depends(allow(Role.SUPERVISOR, own_form=True))]
 _WORDS = 10
+_FACTS = ("product", "channel", "branch", "amount", "currency")
 
 
 @router.get("/rules", response_class=HTMLResponse)
@@ -125,8 +126,7 @@ async def dry_run(request: Request, principal: Asker, tx: Reading, rulebook: Rul
     given = await forms.given(request)
     t = pages.translator(request)
     try:
-        said = {name: given[name] for name in ("product", "channel", "branch", "amount", "currency") if name in given}
-        body = forms.model(ClassifyIn, {"text": given.get("narrative"), **said})
+        body = forms.model(ClassifyIn, {"text": given.get("narrative"), **heads.only(given, *_FACTS)})
     except Invalid as error:
         filled = forms.failed(t, "try", given, error, {"text": "narrative"})
         return await _page(request, principal, tx, rulebook, filled, None, 422)

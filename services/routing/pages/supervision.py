@@ -35,8 +35,8 @@ from shared.web.router import Router
 router = Router(include_in_schema=False)
 Reader = Annotated[Principal, Depends(allow(*heads.LEADS))]
 _OFFICERS = 100
-_WAITING = 25
-_LISTED = 25
+_WAITING = 10
+_LISTED = 15
 _WEEK = timedelta(days=7)
 
 
@@ -77,11 +77,11 @@ async def _page(
 ) -> Response:
     t = pages.translator(request)
     names = Names(t, rulebook)
-    counted = await store.supervision.loads(tx, department)
+    counted = [one for one in await store.supervision.loads(tx) if department in (None, one.department)]
     known = await store.supervision.officers(tx, department, after=None, limit=_OFFICERS + 1)
     proposed = await store.supervision.waiting(tx, "proposed", department, after=None, limit=_WAITING)
     asked = [department] if department else list(rulebook.departments)
-    moved = await store.supervision.transfers(tx, clock() - _WEEK, _LISTED if department is None else 8 * _LISTED)
+    moved = await store.supervision.transfers(tx, clock() - _WEEK, _LISTED if department is None else 10 * _LISTED)
     may = principal.has(*heads.LEADERS)
     actor = await actor_of(tx, principal)
     officers = _desks(counted, known[:_OFFICERS], everybody=len(known) <= _OFFICERS)

@@ -82,7 +82,7 @@ async def test_a_supervisor_sees_the_load_and_settles_what_waits(routing: Any, m
 async def test_the_queries_use_their_indexes(routing: Any, backend: str) -> None:
     """At 100,000 cases a page may not read the whole table."""
     queries = {
-        "complaint_case_load": lambda tx: supervision.loads(tx, None),
+        "complaint_case_load": lambda tx: supervision.loads(tx),
         "complaint_case_turn": lambda tx: supervision.waiting(tx, "triage", None, after=None, limit=50),
         "case_entry_transfer": lambda tx: supervision.transfers(tx, routing.now[0], 25),
     }
