@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from services.routing import store
 from services.routing.store import supervision
-from tests.component.routing.browsing import page, send
+from tests.component.routing.heads_browser import page, send
 
 SQLITE = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 REJECTED = {"outcome": "rejected", "root_cause": "none_found", "no_redress_reason": "not_upheld"}

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from services.routing.store import learning
-from tests.component.routing.browsing import page, send
+from tests.component.routing.heads_browser import page, send
 
 SQLITE = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 UNSURE = "Xyzzy plugh, the thing about the matter."
