@@ -61,6 +61,8 @@ class Translator:
         return str(self.catalogue.pgettext(kind, code))
 
     def number(self, value: int | float) -> str:
+        if isinstance(value, int) and 0 <= value < 1000:  # the same in all our languages, and tables are full of them
+            return str(int(value))
         return numbers.format_decimal(value, locale=self._locale)
 
     def amount(self, value: Decimal) -> str:

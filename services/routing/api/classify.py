@@ -31,6 +31,16 @@ class ClassifyIn(BaseModel):
     amount: Annotated[Decimal | None, Field(ge=0, max_digits=18, decimal_places=4, allow_inf_nan=False)] = None
     currency: Annotated[str | None, Field(pattern=r"^[A-Z]{3}$")] = None
 
+    def facts(self) -> Facts:
+        return Facts(
+            product=self.product,
+            language=self.language,
+            channel=self.channel,
+            branch=self.branch,
+            amount=self.amount,
+            currency=self.currency,
+        )
+
 
 class RuleOut(BaseModel):
     """A rule that spoke and the words that made it."""
@@ -90,14 +100,7 @@ class DepartmentOut(BaseModel):
 )
 async def classify(body: ClassifyIn, rulebook: Rules) -> dict[str, Any]:
     """A dry run that explains itself; nothing is stored."""
-    facts = Facts(
-        product=body.product,
-        language=body.language,
-        channel=body.channel,
-        branch=body.branch,
-        amount=body.amount,
-        currency=body.currency,
-    )
+    facts = body.facts()
     found = rulebook.classify(body.text, facts, explain=True)
     routing = rulebook.route(found, facts)
     return {

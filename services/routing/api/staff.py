@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from services.routing import store
 from services.routing.api.context import Rules, Today
+from services.routing.classifier import Rulebook
 from services.routing.usecases import staff
 from services.routing.usecases.staff import AbsenceNotFound, OfficerNotFound
 from shared.errors import FieldError, Invalid
@@ -91,6 +92,14 @@ async def save(
     principal: Annotated[Principal, Depends(allow(*_KEEPERS))],
 ) -> dict[str, Any]:
     """Put an officer into the register, or change them. The id is their subject in the bank's directory."""
+    check_codes(body, rulebook)
+    row = await staff.save(tx, officer_id, body.model_dump(), actor=principal.id, now=clock())
+    loads = await store.case.loads(tx, [officer_id])
+    return staff.view(row, await store.staff.absences(tx, today), loads[officer_id])
+
+
+def check_codes(body: OfficerIn, rulebook: Rulebook) -> None:
+    """Raises Invalid where an officer is given codes that the registers do not know."""
     known = {
         "department": ([body.department], rulebook.departments),
         "categories": (body.categories, rulebook.categories),
@@ -103,9 +112,6 @@ async def save(
     )
     if wrong:
         raise Invalid("Some values cannot be taken; see errors.", errors=wrong)
-    row = await staff.save(tx, officer_id, body.model_dump(), actor=principal.id, now=clock())
-    loads = await store.case.loads(tx, [officer_id])
-    return staff.view(row, await store.staff.absences(tx, today), loads[officer_id])
 
 
 @router.post(

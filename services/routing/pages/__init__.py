@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from services.routing.pages import bulk, case, letter, live, queue
+from services.routing.pages import bulk, case, incidents, letter, live, people, queue, rules, supervision, triage
 
 ROUTERS: list[APIRouter] = [
     live.router,
@@ -10,4 +10,9 @@ ROUTERS: list[APIRouter] = [
     queue.router,
     letter.router,
     case.router,
+    supervision.router,
+    triage.router,
+    rules.router,
+    incidents.router,
+    people.router,
 ]

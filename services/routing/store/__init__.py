@@ -1,6 +1,6 @@
 """Routing's tables and queries, one module a subject. Never commits."""
 
-from services.routing.store import case, incident, learning, queue, staff, work
+from services.routing.store import case, incident, learning, queue, staff, supervision, work
 from services.routing.store.base import Base, metadata, tables
 from services.routing.store.case import (
     ComplaintCase,
@@ -30,6 +30,7 @@ __all__ = [
     "page",
     "queue",
     "staff",
+    "supervision",
     "table",
     "tables",
     "work",

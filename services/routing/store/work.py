@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, Index, Text, select
+from sqlalchemy import Column, Index, Text, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field
 
@@ -66,6 +66,8 @@ entry: Any = Entry.__table__  # type: ignore[attr-defined]
 consult: Any = Consult.__table__  # type: ignore[attr-defined]
 letter: Any = Letter.__table__  # type: ignore[attr-defined]
 Index("case_entry_case", entry.c.complaint_id, entry.c.id)
+_MOVED = text("kind = 'transfer'")
+Index("case_entry_transfer", entry.c.at, sqlite_where=_MOVED, postgresql_where=_MOVED)
 Index("consult_case", consult.c.complaint_id)
 Index("consult_waiting", consult.c.department, consult.c.answered_at)
 Index("letter_case", letter.c.complaint_id)

@@ -98,6 +98,8 @@ async def take(
         raise PreconditionFailed(f"The case has changed since; it is {row.state} now.")
     _check_codes(action, rulebook)
     before = domain(row)
+    # what a case's fields do not tell of how it was classified: for whoever takes a word of theirs back
+    was = {name: getattr(row, name) for name in BESIDE} if isinstance(action, Triage) else None
     after = machine.take(before, action, actor=actor, powers=rulebook.powers, now=now)
     write(row, after)
     text = redact(words.text) if words.text else None
@@ -110,7 +112,8 @@ async def take(
     if action.at is not None:
         detail["happened_at"] = rfc3339(at)
     audit.add(tx, actor.id, f"case.{action.verb}", complaint_id, now=now, detail=detail)
-    remember(tx, complaint_id, action.verb, actor.id, now=now, text=text, detail={"changed": changes})
+    told = {"changed": changes} if was is None else {"changed": changes, "was": {**was, "state": before.state}}
+    remember(tx, complaint_id, action.verb, actor.id, now=now, text=text, detail=told)
     return row
 
 
@@ -342,6 +345,10 @@ SAME = (
     "closed_at",
     "reopened",
 )
+
+
+BESIDE = ("product", "confidence", "decided_by")
+"""Columns about how a case was classified that are no field of the domain's case."""
 
 
 def domain(row: ComplaintCase) -> Case:

@@ -1,6 +1,6 @@
 """The officers' queue: what is due next, saved views, what was done to many cases at once
 
-Revises: 0005
+Revises: 0006
 """
 
 import sqlalchemy as sa
@@ -8,8 +8,8 @@ from alembic import op
 
 from shared.db import UtcDateTime
 
-revision = "0008"
-down_revision = "0005"
+revision = "0007"
+down_revision = "0006"
 branch_labels = None
 depends_on = None
 

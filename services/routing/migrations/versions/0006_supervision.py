@@ -1,0 +1,35 @@
+"""Indexes for those who head a department: open cases by officer, what waits for a person's word, transfers
+
+Revises: 0005
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0006"
+down_revision = "0005"
+branch_labels = None
+depends_on = None
+
+_OPEN = sa.text("state NOT IN ('closed', 'resolved')")
+_PERSONS_TURN = sa.text("state = 'triage' OR state = 'proposed'")
+_MOVED = sa.text("kind = 'transfer'")
+
+
+def upgrade() -> None:
+    load = ["assignee", "department", "state"]
+    op.create_index("complaint_case_load", "complaint_case", load, sqlite_where=_OPEN, postgresql_where=_OPEN)
+    op.create_index(
+        "complaint_case_turn",
+        "complaint_case",
+        ["state", "sort_key"],
+        sqlite_where=_PERSONS_TURN,
+        postgresql_where=_PERSONS_TURN,
+    )
+    op.create_index("case_entry_transfer", "case_entry", ["at"], sqlite_where=_MOVED, postgresql_where=_MOVED)
+
+
+def downgrade() -> None:
+    op.drop_index("case_entry_transfer", table_name="case_entry")
+    op.drop_index("complaint_case_turn", table_name="complaint_case")
+    op.drop_index("complaint_case_load", table_name="complaint_case")
