@@ -2,7 +2,7 @@
 
 People look for what falls due next; `step_open` is in the order in which work must begin.
 
-Revises: 0005
+Revises: 0006
 """
 
 import sqlalchemy as sa
@@ -10,8 +10,8 @@ from alembic import op
 
 from shared.db import UtcDateTime
 
-revision = "0006"
-down_revision = "0005"
+revision = "0007"
+down_revision = "0006"
 branch_labels = None
 depends_on = None
 
