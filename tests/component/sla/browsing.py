@@ -5,7 +5,8 @@ from typing import Any
 
 import httpx
 
-from shared.web.access import COOKIE
+from shared.web.access import FORM_TOKEN_HEADER
+from tests.signing_in import enter
 
 
 class _Forms(HTMLParser):
@@ -37,7 +38,7 @@ def forms_of(page: str) -> dict[str, list[dict[str, str]]]:
 
 
 class Browser:
-    """Whoever holds `token`, reading in English."""
+    """Whoever holds `token`, reading in English; signed in with the first request."""
 
     def __init__(self, app: Any, token: str) -> None:
         self.http = httpx.AsyncClient(
@@ -46,10 +47,17 @@ class Browser:
             headers={
                 "accept": "text/html",
                 "accept-language": "en",
-                "cookie": f"{COOKIE}={token}",
                 "sec-fetch-site": "same-origin",
             },
+            event_hooks={"request": [self._signed_in]},
         )
+        self.app, self.token = app, token
+
+    async def _signed_in(self, request: httpx.Request) -> None:
+        if "cookie" not in self.http.headers:
+            await enter(self.app, self.http, self.token)
+        request.headers["cookie"] = self.http.headers["cookie"]
+        request.headers[FORM_TOKEN_HEADER] = self.http.headers[FORM_TOKEN_HEADER]
 
     async def get(self, path: str) -> httpx.Response:
         return await self.http.get(path)
@@ -65,5 +73,5 @@ class Browser:
     async def send(self, page: str, action: str, /, **filled: str) -> httpx.Response:
         """Fill in and send the form of `page` that goes to `action`. KeyError where the page shows no such form."""
         (hidden, *_) = (await self.forms(page))[action]
-        assert "form_token" in hidden
+        assert hidden["form_token"] == self.http.headers[FORM_TOKEN_HEADER]
         return await self.http.post(action, data=hidden | filled)
