@@ -1,13 +1,13 @@
 """Complaints are found by the name of a person; the log of a webhook is read in order
 
-Revises: 0003
+Revises: 0004
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0004"
-down_revision = "0003"
+revision = "0005"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 _AT_ONCE = 5000
