@@ -1,6 +1,5 @@
 """A browser of somebody signed in, for the tests of intake's pages for staff."""
 
-import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,16 +10,15 @@ from services.intake import consumers
 from shared.bus import Message
 from shared.events import TOPICS
 from shared.inbox import Consumer
-from shared.web.access import COOKIE
-
-_TOKEN = re.compile(r'name="form_token" value="([0-9a-f]+)"')
+from shared.web.access import FORM_TOKEN_HEADER
+from tests.signing_in import enter, token_in
 
 
 class Browser:
     """It has the cookie and no header; a form that it sends brings along what the page gave it."""
 
-    def __init__(self, http: httpx.AsyncClient) -> None:
-        self._http = http
+    def __init__(self, http: httpx.AsyncClient, token: str) -> None:
+        self._http, self._token = http, token
         self.asked: list[str] = []
         """Every address, as a log or a history would keep it."""
 
@@ -32,14 +30,13 @@ class Browser:
 
     async def send(self, page: str, path: str, **data: str) -> httpx.Response:
         """Send a form of the page at `page` to `path`."""
-        token = _TOKEN.search(await self.see(page))
-        assert token, f"{page} has no form with a token"
-        answer = await self._http.post(path, data={"form_token": token[1], **data})
+        answer = await self._http.post(path, data={"form_token": token_in(await self.see(page)), **data})
         self.asked.append(str(answer.request.url))
         return answer
 
     async def post(self, path: str, **data: str) -> httpx.Response:
-        return await self._http.post(path, data=data)
+        """As `send`, without a page: for what nobody shows them a form for."""
+        return await self._http.post(path, data=data or {"x": "y"}, headers={FORM_TOKEN_HEADER: self._token})
 
     async def get(self, path: str) -> httpx.Response:
         return await self._http.get(path)
@@ -47,11 +44,12 @@ class Browser:
 
 @asynccontextmanager
 async def signed_in(desk: Any, who: str) -> AsyncIterator[Browser]:
-    cookies = f"{COOKIE}={desk.tokens[who]}; redress_lang=en"
-    headers = {"accept": "text/html", "cookie": cookies, "sec-fetch-site": "same-origin"}
+    headers = {"accept": "text/html", "sec-fetch-site": "same-origin"}
     transport = httpx.ASGITransport(app=desk.app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://intake", headers=headers) as http:
-        yield Browser(http)
+        await enter(desk.app, http, desk.tokens[who])
+        http.headers["cookie"] += "; redress_lang=en"
+        yield Browser(http, http.headers.pop(FORM_TOKEN_HEADER))
 
 
 async def hear(desk: Any) -> None:
