@@ -2,6 +2,7 @@
 
 import gc
 import signal
+import ssl
 from collections.abc import Callable
 from typing import Any
 
@@ -27,8 +28,9 @@ class Server(uvicorn.Server):
         settle_memory()
 
 
-def server(app: str | Callable[..., Any], *, host: str, port: int) -> Server:
-    """A server of `app` (an ASGI app, or `module:factory` as text), to be awaited in a running event loop."""
+def server(app: str | Callable[..., Any], *, host: str, port: int, tls: ssl.SSLContext | None = None) -> Server:
+    """A server of `app` (an ASGI app, or `module:factory` as text), to be awaited in a running event loop. With `tls`
+    it serves https alone."""
     return Server(
         uvicorn.Config(
             app,
@@ -46,6 +48,7 @@ def server(app: str | Callable[..., Any], *, host: str, port: int) -> Server:
             backlog=2048,
             timeout_keep_alive=30,  # seconds; longer than the pause of a load balancer's probe
             timeout_graceful_shutdown=20,
+            ssl_context_factory=None if tls is None else lambda *_: tls,
         )
     )
 
@@ -55,9 +58,11 @@ def _end(*_: object) -> None:
     raise SystemExit(0)
 
 
-def serve(app: str | Callable[..., Any], *, host: str = "127.0.0.1", port: int = 8000) -> None:
+def serve(
+    app: str | Callable[..., Any], *, host: str = "127.0.0.1", port: int = 8000, tls: ssl.SSLContext | None = None
+) -> None:
     """Serve `app` until SIGTERM or Ctrl-C, then answer what has begun. Raises SystemExit where it cannot start."""
-    served = server(app, host=host, port=port)
+    served = server(app, host=host, port=port, tls=tls)
     signal.signal(signal.SIGTERM, _end)  # uvicorn raises the signal again when it has stopped
     try:
         served.run()

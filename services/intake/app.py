@@ -74,4 +74,4 @@ def app() -> FastAPI:
     """For `uvicorn --factory services.intake.app:app`: everything from the environment."""
     settings = IntakeSettings()
     logs.configure(settings.log_level)
-    return create_app(settings, Database("intake", settings.database, store.tables))
+    return create_app(settings, Database("intake", settings.database, store.tables, tls=settings.postgres_tls()))
