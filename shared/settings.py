@@ -1,9 +1,11 @@
 """Settings from the environment (`REDRESS_*`), frozen. Each service adds its own in `services/<name>/settings.py`."""
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal, Self
 from zoneinfo import ZoneInfo
 
+from limits import parse
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -30,6 +32,18 @@ class Settings(BaseSettings):
     retention_days: int = Field(90, ge=1, description="How long sent events stay in the outbox as its archive")
     max_parked: int = Field(1000, ge=1, description="Failing events a service parks before it stands still")
     max_body: int = Field(262_144, ge=1024, description="Largest request body in bytes")
+    rate_limit_callers: str = Field(
+        "120000/minute", description="What one key or member of staff may send to what writes, in each process"
+    )
+    rate_limit_addresses: str = Field(
+        "600/minute", description="What one address may send to what is open to all, in each process"
+    )
+    rate_limit_readers: str = Field(
+        "6000/minute", description="Pages open to all that one address may read, in each process"
+    )
+    trusted_proxies: tuple[str, ...] = Field(
+        (), description="Networks of the proxies in front, whose X-Forwarded-For is believed"
+    )
     tls_ca: Path | None = Field(
         None, description="PEM file of the authorities that servers and clients must be of; unset: the machine's own"
     )
@@ -55,6 +69,19 @@ class Settings(BaseSettings):
             ZoneInfo(value)
         except Exception as error:
             raise ValueError(f"{value} is no IANA time zone") from error
+        return value
+
+    @field_validator("rate_limit_callers", "rate_limit_addresses", "rate_limit_readers")
+    @classmethod
+    def _known_limit(cls, value: str) -> str:
+        parse(value)
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _known_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            ip_network(network, strict=False)
         return value
 
     @model_validator(mode="after")

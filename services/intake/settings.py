@@ -1,6 +1,5 @@
 """Intake's settings."""
 
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal
 
@@ -29,32 +28,16 @@ class IntakeSettings(Settings):
     default_jurisdiction: str = Field(
         "hk", description="Whose rights hold for complaints of no jurisdiction, or one that rights.toml does not know"
     )
-    rate_limit_callers: str = Field(
-        "120000/minute", description="What one key or member of staff may send to what writes, in each process"
-    )
-    rate_limit_addresses: str = Field(
-        "600/minute", description="What one address may send to what is open to all, in each process"
-    )
     rate_limit_forms: str = Field(
         "30/hour", description="Complaints that one address may send by the form without script, in each process"
     )
     form_proof_bits: int = Field(15, ge=0, le=24, description="Zeros that the form's proof of work begins with")
     form_file_max: int = Field(26_214_400, ge=1024, description="Largest file in bytes that the form takes")
-    trusted_proxies: tuple[str, ...] = Field(
-        (), description="Networks of the proxies in front, whose X-Forwarded-For is believed"
-    )
 
-    @field_validator("rate_limit_callers", "rate_limit_addresses", "rate_limit_forms")
+    @field_validator("rate_limit_forms")
     @classmethod
-    def _known_limit(cls, value: str) -> str:
+    def _known_form_limit(cls, value: str) -> str:
         parse(value)
-        return value
-
-    @field_validator("trusted_proxies")
-    @classmethod
-    def _known_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for network in value:
-            ip_network(network, strict=False)
         return value
 
     link_window_days: int = Field(

@@ -22,7 +22,7 @@ from shared.errors import FieldError, Malformed, RedressError
 from shared.security.keys import KeyRing
 from shared.security.oidc import StaffTokens
 from shared.settings import Settings
-from shared.web import docs, health, problems
+from shared.web import docs, health, limits, problems
 from shared.web.access import Authenticator, seal
 from shared.web.edge import Edge
 
@@ -89,6 +89,13 @@ def create_app(
     for router in routers:
         app.include_router(router)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    limits.install(
+        app,
+        callers=settings.rate_limit_callers,
+        addresses=settings.rate_limit_addresses,
+        readers=settings.rate_limit_readers,
+        proxies=settings.trusted_proxies,
+    )
     seal(app)
     return app
 
