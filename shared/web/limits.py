@@ -26,7 +26,7 @@ from shared.web.edge import MORE_HEADERS
 from shared.web.problems import documented
 
 _READING = frozenset(("GET", "HEAD", "OPTIONS"))
-_FREE = frozenset(("/health/live", "/health/ready", "/metrics", "/docs", "/docs.js", "/embed.js", "/form.css"))
+_FREE = frozenset(("/health/live", "/health/ready", "/metrics", "/docs", "/docs.js", "/embed.js"))
 """Answered to anybody at any speed: from memory, and a probe or a collector must never be turned away."""
 _BLOCKS = 100  # of which a quota consists: it is exact to one of them
 _FORGET_ABOVE = 10_000  # callers remembered

@@ -33,7 +33,6 @@ FREE = {
     "/docs",
     "/docs.js",
     "/embed.js",
-    "/form.css",
 }
 """What anybody may ask for at any speed: nothing of it touches a database but the probes, which share their answer."""
 
@@ -74,8 +73,10 @@ async def _ask(app: FastAPI, method: str, path: str, *, address: str = "203.0.11
     }
     found: list[int] = []
 
+    coming = [{"type": "http.request", "body": b"", "more_body": False}]
+
     async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": b"", "more_body": False}
+        return coming.pop() if coming else {"type": "http.disconnect"}
 
     async def send(message: Any) -> None:
         if message["type"] == "http.response.start":
