@@ -115,6 +115,9 @@ class Edge:
             failure = problems.build(500, "Internal error", "internal_error", detail, request_id=here.correlation_id)
             await failure(scope, receive, answer)
         finally:
+            if status in _REFUSED:
+                route = getattr(scope.get("route"), "path", "unmatched")
+                log.warning("request.refused", service=self._service, method=scope["method"], route=route, status=status)
             trace.leave(token)
             self._count(scope, status, time.perf_counter() - began)
 
@@ -189,6 +192,7 @@ class Edge:
 
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 _CLIENT_GONE = 499  # as proxies count it: nobody is there to be answered
+_REFUSED = frozenset((401, 403))  # 429 is counted alone: whoever floods us must not flood the log as well
 _WANTED = frozenset((b"x-request-id", b"traceparent", b"content-length"))
 
 
