@@ -72,7 +72,7 @@ def test_no_file_that_is_tracked_holds_a_secret() -> None:
     wrong = []
     for name in _tracked():
         path = ROOT / name
-        if path.suffix in UNREAD:
+        if path.suffix in UNREAD or path == Path(__file__):  # here are the samples
             continue
         for kind, what in _findings(path.read_text(errors="replace")):
             known = next(((f, b) for f, b in ALLOWED if f == name and what.startswith(b)), None)
@@ -120,8 +120,9 @@ def _comparisons() -> Iterator[tuple[str, ast.Compare]]:
     for package in ("shared", "services", "deploy"):
         for path in sorted((ROOT / package).rglob("*.py")):
             name = str(path.relative_to(ROOT))
-            if not SECRET.search(text := path.read_text()):
-                continue
+            text = path.read_text()
+            if not any(SECRET.search(line) for line in text.splitlines() if "==" in line or "!=" in line):
+                continue  # reading the others as Python would take most of the time
             for node in ast.walk(ast.parse(text)):
                 if isinstance(node, ast.Compare) and any(isinstance(op, ast.Eq | ast.NotEq) for op in node.ops):
                     yield name, node
