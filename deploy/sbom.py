@@ -66,11 +66,11 @@ def licences(name: str) -> list[str]:
         told = metadata.metadata(name)
     except metadata.PackageNotFoundError:
         return []
-    if expression := told.get("License-Expression"):
-        return [expression]
+    if expression := told.get_all("License-Expression"):
+        return expression
     classified = [c for c in told.get_all("Classifier") or [] if c.startswith(_CLASSIFIER)]
     names = [c.rpartition(" :: ")[2] for c in classified if not c.endswith("OSI Approved")]
-    words = (told.get("License") or "").strip().splitlines()
+    words = "".join(told.get_all("License") or []).strip().splitlines()
     return names or words[:1]
 
 

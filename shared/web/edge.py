@@ -117,8 +117,8 @@ class Edge:
         finally:
             if status in _REFUSED:
                 route = getattr(scope.get("route"), "path", "unmatched")
-                where = {"service": self._service, "method": scope["method"], "route": route}
-                log.warning("request.refused", **where, status=status)
+                at = {"service": self._service, "method": scope["method"], "route": route}
+                log.warning("request.refused", **at, status=status)
             trace.leave(token)
             self._count(scope, status, time.perf_counter() - began)
 
