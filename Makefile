@@ -2,9 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 WORKERS ?= 2
+AUDIT ?= osv
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help up up-cluster demo test chaos scale bench check client lock setup setup-dev components
+.PHONY: help up up-cluster demo test chaos scale bench check sbom audit client lock setup setup-dev components
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -36,6 +37,12 @@ check: setup-dev ## Lint, types, import rules
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+sbom: setup-dev ## Write the software bill of materials to redress.cdx.json (CycloneDX)
+	@$(BIN)/python -m deploy.sbom > redress.cdx.json
+
+audit: setup-dev ## Known vulnerabilities in what the services run on (asks api.osv.dev; not part of CI)
+	@$(BIN)/pip-audit --strict --disable-pip --require-hashes --progress-spinner off -s $(AUDIT) -r requirements/run.lock
 
 client: setup-dev ## Write the Python client of intake anew
 	@$(BIN)/python -m deploy.client

@@ -104,7 +104,9 @@ def assemble(home: Path, address: str) -> Desk:
 
 def _bus(settings: Settings, service: str, local: LocalBus) -> Bus:
     return (
-        KafkaBus(settings.kafka, client_id=f"redress-{service}", **settings.kafka_security) if settings.kafka else local
+        KafkaBus(settings.kafka, client_id=f"redress-{service}", **settings.kafka_options())
+        if settings.kafka
+        else local
     )
 
 

@@ -4,6 +4,7 @@
 for this (docs/operations.md says what that one must do); this one serves the cluster on one machine.
 """
 
+import ssl
 from collections.abc import AsyncIterator, Mapping
 
 import httpx
@@ -63,9 +64,9 @@ class Gateway:
             await answer.aclose()
 
 
-def to(address: str) -> httpx.AsyncClient:
-    """The way to a service at `address`."""
-    return httpx.AsyncClient(base_url=address, timeout=_WAIT, limits=_MOST, follow_redirects=False)
+def to(address: str, verify: ssl.SSLContext | bool = True) -> httpx.AsyncClient:
+    """The way to a service at `address`, which over https must show a certificate that `verify` trusts."""
+    return httpx.AsyncClient(base_url=address, timeout=_WAIT, limits=_MOST, follow_redirects=False, verify=verify)
 
 
 def _onward(request: Request) -> list[tuple[str, str]]:

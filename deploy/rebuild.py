@@ -51,7 +51,7 @@ async def from_kafka(settings: ReportingSettings, db: Database, tell: Tell, *, c
         bootstrap_servers=settings.kafka,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
-        **settings.kafka_security,
+        **settings.kafka_options(),
     )
     await consumer.start()
     try:

@@ -46,7 +46,7 @@ class Service:
         return _SERVICES / self.name / "migrations"
 
     def database(self, settings: Settings) -> Database:
-        return Database(self.name, self.url(settings), self.tables)
+        return Database(self.name, self.url(settings), self.tables, tls=settings.postgres_tls())
 
     @staticmethod
     def url(settings: Any) -> str:
@@ -54,7 +54,7 @@ class Service:
 
     def migrate(self, settings: Settings) -> None:
         """Bring the service's database up to date. Blocking."""
-        migrations.migrate(self.migrations, self.url(settings))
+        migrations.migrate(self.migrations, self.url(settings), tls=settings.postgres_tls())
 
 
 SERVICES = {

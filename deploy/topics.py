@@ -8,7 +8,7 @@ from shared.settings import Settings
 
 async def create(settings: Settings, *, partitions: int, replication: int) -> list[str]:
     """Create those that are missing; their names."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka, **settings.kafka_security)
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka, **settings.kafka_options())
     await admin.start()
     try:
         missing = sorted(set(TOPICS.values()) - set(await admin.list_topics()))

@@ -29,7 +29,7 @@ def run(service: Service) -> None:
 
 async def _work(service: Service, settings: Settings) -> None:
     db = service.database(settings)
-    bus = KafkaBus(str(settings.kafka), client_id=f"redress-{service.name}", **settings.kafka_security)
+    bus = KafkaBus(str(settings.kafka), client_id=f"redress-{service.name}", **settings.kafka_options())
     worker = service.worker(settings, db, bus)
     trace.start_exporting(settings.otlp_endpoint, service.name, __version__)
     settle_memory()
@@ -53,6 +53,6 @@ async def _answer(service: Service, settings: Settings) -> None:
     app.state.service, app.state.db, app.state.clock = service.name, service.database(settings), utcnow
     dress(app, service.name, settings)
     app.include_router(health.router)
-    served = server(app, host="0.0.0.0", port=settings.worker_port or 0)  # noqa: S104 - inside a container
+    served = server(app, host="0.0.0.0", port=settings.worker_port or 0, tls=settings.server_tls())  # noqa: S104 - inside a container
     with contextlib.suppress(asyncio.CancelledError):
         await served.serve()

@@ -1,5 +1,6 @@
 """Alembic for every service: one environment, run by code (`migrate`), one folder of versions a service."""
 
+import ssl
 from pathlib import Path
 from typing import Any
 
@@ -9,20 +10,22 @@ from sqlalchemy import MetaData, create_engine, pool
 from sqlalchemy.engine import make_url
 
 
-def config(folder: Path, url: str) -> Config:
+def config(folder: Path, url: str, tls: ssl.SSLContext | None = None) -> Config:
     """Alembic's configuration for the migrations in `folder`, without an ini file."""
     found = Config()
     found.set_main_option("script_location", str(folder))
     found.attributes["url"] = url
+    found.attributes["tls"] = tls
     return found
 
 
-def migrate(folder: Path, url: str, revision: str = "head") -> None:
-    """Bring the database at `url` to `revision`. Blocking; call it from a thread inside an event loop."""
+def migrate(folder: Path, url: str, revision: str = "head", *, tls: ssl.SSLContext | None = None) -> None:
+    """Bring the database at `url` to `revision`, over `tls` where it is PostgreSQL. Blocking; call it from a thread
+    inside an event loop."""
     database = make_url(url).database
     if url.startswith("sqlite") and database:
         Path(database).parent.mkdir(parents=True, exist_ok=True)
-    command.upgrade(config(folder, url), revision)
+    command.upgrade(config(folder, url, tls), revision)
 
 
 def run(metadata: MetaData) -> None:
@@ -37,10 +40,10 @@ def run(metadata: MetaData) -> None:
                 context.run_migrations()
         engine.dispose()
         return
-    _run_on_postgres(url, options)
+    _run_on_postgres(url, options, context.config.attributes["tls"])
 
 
-def _run_on_postgres(url: str, options: dict[str, Any]) -> None:
+def _run_on_postgres(url: str, options: dict[str, Any], tls: ssl.SSLContext | None) -> None:
     """asyncpg is the one PostgreSQL driver here, so its loop runs inside this call."""
     import asyncio
 
@@ -54,7 +57,7 @@ def _run_on_postgres(url: str, options: dict[str, Any]) -> None:
             context.run_migrations()
 
     async def outside() -> None:
-        engine = create_async_engine(url, poolclass=pool.NullPool)
+        engine = create_async_engine(url, poolclass=pool.NullPool, connect_args={"ssl": tls} if tls else {})
         async with engine.begin() as connection:
             await connection.run_sync(inside)
         await engine.dispose()

@@ -5,7 +5,6 @@ that resolves otherwise a moment later (DNS rebinding) gains nothing. Redirects 
 """
 
 import asyncio
-import ipaddress
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,8 @@ from types import TracebackType
 from typing import Self
 
 import httpx
+
+from shared.addresses import is_public
 
 TIMEOUT = 10.0  # seconds for one delivery
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
@@ -86,8 +87,8 @@ class Outbound:
 
     async def ask(self, url: str, body: bytes, headers: dict[str, str], *, most: int) -> Answer:
         """As `post`, with up to `most` bytes of the answer, where a receiver says in the body how it fared."""
-        target = httpx.URL(url)
         try:
+            target = httpx.URL(url)
             async with asyncio.timeout(self._timeout):  # over all of it: a name server may be as dead as a receiver
                 address = await self._checked(target)
                 request = self._http.build_request(
@@ -102,7 +103,7 @@ class Outbound:
                     found = await _beginning(response, most)
                 finally:
                     await response.aclose()  # what is answered beyond that is nobody's business here
-        except (httpx.HTTPError, TimeoutError, OSError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, OSError) as error:
             raise NotReached(type(error).__name__) from None
         return Answer(response.status_code, found, _seconds(response.headers.get("retry-after", "")))
 
@@ -111,7 +112,7 @@ class Outbound:
         found = await self._resolve(target.host, port)
         if not found:
             raise NotReached("the name does not resolve")
-        if not self._private and not all(_public(address) for address in found):
+        if not self._private and not all(is_public(address) for address in found):
             raise NotAllowed("the address is not public")
         return found[0]
 
@@ -129,19 +130,3 @@ async def _beginning(response: httpx.Response, most: int) -> bytes:
 def _seconds(text: str) -> int | None:
     """Retry-After in its form of seconds; the other form, a date, would need the receiver's clock to be right."""
     return int(text) if text.isascii() and text.isdigit() and len(text) < 7 else None
-
-
-def _public(address: str) -> bool:
-    """Whether `address` is one of the open internet: not private, loopback, link-local (cloud metadata), reserved, or
-    an IPv6 form of one that is."""
-    found = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(found, ipaddress.IPv6Address):
-        inner = found.ipv4_mapped or found.sixtofour or (found.teredo[1] if found.teredo else None)
-        if inner is not None:
-            return _public(str(inner))
-        if found in _NAT64:
-            return _public(str(ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)))
-    return found.is_global and not found.is_multicast
-
-
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")

@@ -130,7 +130,7 @@ class Relay:
             yield
             return
         url = make_url(self._db.url).set(drivername="postgresql").render_as_string(hide_password=False)
-        connection = await asyncpg.connect(url, timeout=5, command_timeout=15)
+        connection = await asyncpg.connect(url, timeout=5, command_timeout=15, ssl=self._db.tls)
         try:
             while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LEADER_LOCK):  # noqa: ASYNC110
                 await asyncio.sleep(self._poll)

@@ -2,6 +2,7 @@
 
 import gc
 import signal
+import ssl
 from collections.abc import Callable
 from typing import Any
 
@@ -34,9 +35,12 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def server(app: str | Callable[..., Any], *, host: str, port: int, root_path: str = "") -> Server:
+def server(
+    app: str | Callable[..., Any], *, host: str, port: int, root_path: str = "", tls: ssl.SSLContext | None = None
+) -> Server:
     """A server of `app` (an ASGI app, or `module:factory` as text), to be awaited in a running event loop. `root_path`
-    is where a gateway puts it; what `REDRESS_TRUSTED_PROXIES` tell of a request's sender and scheme is believed."""
+    is where a gateway puts it; what `REDRESS_TRUSTED_PROXIES` tell of a request's sender and scheme is believed. With
+    `tls` it serves https alone."""
     proxies = Settings().trusted_proxies
     return Server(
         uvicorn.Config(
@@ -57,6 +61,7 @@ def server(app: str | Callable[..., Any], *, host: str, port: int, root_path: st
             backlog=2048,
             timeout_keep_alive=30,  # seconds; longer than the pause of a load balancer's probe
             timeout_graceful_shutdown=20,
+            ssl_context_factory=None if tls is None else lambda *_: tls,
         )
     )
 
@@ -66,9 +71,16 @@ def _end(*_: object) -> None:
     raise SystemExit(0)
 
 
-def serve(app: str | Callable[..., Any], *, host: str = "127.0.0.1", port: int = 8000, root_path: str = "") -> None:
+def serve(
+    app: str | Callable[..., Any],
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    root_path: str = "",
+    tls: ssl.SSLContext | None = None,
+) -> None:
     """Serve `app` until SIGTERM or Ctrl-C, then answer what has begun. Raises SystemExit where it cannot start."""
-    served = server(app, host=host, port=port, root_path=root_path)
+    served = server(app, host=host, port=port, root_path=root_path, tls=tls)
     signal.signal(signal.SIGTERM, _end)  # uvicorn raises the signal again when it has stopped
     try:
         served.run()

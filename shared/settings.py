@@ -2,12 +2,14 @@
 
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, SecretStr, field_validator
+from limits import parse
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from shared import tls
 from shared.security.sessions import SessionKeys, development_keys
 
 
@@ -45,6 +47,34 @@ class Settings(BaseSettings):
     retention_days: int = Field(90, ge=1, description="How long sent events stay in the outbox as its archive")
     max_parked: int = Field(1000, ge=1, description="Failing events a service parks before it stands still")
     max_body: int = Field(262_144, ge=1024, description="Largest request body in bytes")
+    rate_limit_callers: str = Field(
+        "120000/minute", description="What one key or member of staff may send to what writes, in each process"
+    )
+    rate_limit_addresses: str = Field(
+        "600/minute", description="What one address may send to what is open to all, in each process"
+    )
+    rate_limit_readers: str = Field(
+        "6000/minute", description="Pages open to all that one address may read, in each process"
+    )
+    trusted_proxies: tuple[str, ...] = Field(
+        (), description="Networks of the proxies in front, whose X-Forwarded-For is believed"
+    )
+    tls_ca: Path | None = Field(
+        None, description="PEM file of the authorities that servers and clients must be of; unset: the machine's own"
+    )
+    tls_certificate: Path | None = Field(
+        None, description="PEM file with the chain: who this process is, to both sides"
+    )
+    tls_key: Path | None = Field(None, description="PEM file; unset: it is in the file of the certificate")
+    http_tls: Literal["off", "server", "mutual"] = Field(
+        "off", description="Serve https; mutual: only to who shows a certificate of REDRESS_TLS_CA"
+    )
+    kafka_tls: Literal["off", "verify-ca", "verify-full"] = Field(
+        "off", description="TLS to Kafka: the broker's certificate is checked, with verify-full its name as well"
+    )
+    database_tls: Literal["off", "verify-ca", "verify-full"] = Field(
+        "off", description="TLS to PostgreSQL, likewise; off: as the database's address says"
+    )
     worker_port: int | None = Field(None, description="Where a worker answers /health and /metrics; unset: nowhere")
 
     @field_validator("timezone")
@@ -54,6 +84,12 @@ class Settings(BaseSettings):
             ZoneInfo(value)
         except Exception as error:
             raise ValueError(f"{value} is no IANA time zone") from error
+        return value
+
+    @field_validator("rate_limit_callers", "rate_limit_addresses", "rate_limit_readers")
+    @classmethod
+    def _known_limit(cls, value: str) -> str:
+        parse(value)
         return value
 
     @field_validator("trusted_proxies")
@@ -77,6 +113,16 @@ class Settings(BaseSettings):
             return SessionKeys.parse(self.session_keys.get_secret_value())
         return development_keys(self.home / "session-keys") if self.embedded else None
 
+    @model_validator(mode="after")
+    def _tls_is_whole(self) -> Self:
+        if self.http_tls != "off" and self.tls_certificate is None:
+            raise ValueError("REDRESS_HTTP_TLS needs REDRESS_TLS_CERTIFICATE")
+        if self.http_tls == "mutual" and self.tls_ca is None:
+            raise ValueError("REDRESS_HTTP_TLS=mutual needs REDRESS_TLS_CA: whose certificates clients must show")
+        if self.tls_key is not None and self.tls_certificate is None:
+            raise ValueError("REDRESS_TLS_KEY needs REDRESS_TLS_CERTIFICATE")
+        return self
+
     @property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.timezone)
@@ -88,3 +134,26 @@ class Settings(BaseSettings):
 
     def sqlite(self, service: str) -> str:
         return f"sqlite+aiosqlite:///{(self.home / f'{service}.db').absolute()}"
+
+    def client_tls(self, *, names: bool = True) -> tls.Context:
+        """For connections that this process opens; `names`: whether the other side bears its name. Raises OSError."""
+        return tls.client(ca=self.tls_ca, certificate=self.tls_certificate, key=self.tls_key, names=names)
+
+    def server_tls(self) -> tls.Context | None:
+        """For the HTTP server of this process; None: plain http. Raises OSError."""
+        if self.http_tls == "off" or self.tls_certificate is None:
+            return None
+        ca = self.tls_ca if self.http_tls == "mutual" else None
+        return tls.server(certificate=self.tls_certificate, key=self.tls_key, ca=ca)
+
+    def postgres_tls(self) -> tls.Context | None:
+        """For connections to PostgreSQL; None: as its address says. Raises OSError."""
+        return None if self.database_tls == "off" else self.client_tls(names=self.database_tls == "verify-full")
+
+    def kafka_options(self) -> dict[str, Any]:
+        """What aiokafka's clients are to be given beside the bootstrap servers. Raises OSError."""
+        if self.kafka_tls == "off":
+            return self.kafka_security
+        protocol = "SASL_SSL" if "sasl_mechanism" in self.kafka_security else "SSL"
+        context = self.client_tls(names=self.kafka_tls == "verify-full")
+        return {**self.kafka_security, "security_protocol": protocol, "ssl_context": context}

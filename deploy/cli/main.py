@@ -71,9 +71,11 @@ def serve(
     """Run one service's HTTP process."""
     from shared.events import TOPICS
     from shared.serve import serve as run
+    from shared.settings import Settings
 
     _known(service, TOPICS)  # the register would load all four services, which takes longer than starting one
-    run(f"services.{service}.app:app", host=host, port=port, root_path=root_path)
+    tls = Settings().server_tls()
+    run(f"services.{service}.app:app", host=host, port=port, root_path=root_path, tls=tls)
 
 
 @app.command()
@@ -101,12 +103,14 @@ def front(
     from shared.settings import Settings
 
     addresses = dict(pair.split("=", 1) for pair in services.split(","))
-    sources = {n: health_page.Source(f"/{n}", httpx.AsyncClient(base_url=a)) for n, a in addresses.items()}
-    run(
-        Gateway({n: to(a) for n, a in addresses.items()}, health_page.create_app(Settings(), sources)),
-        host=host,
-        port=port,
-    )
+    settings = Settings()
+    trusted = settings.client_tls()
+    sources = {
+        n: health_page.Source(f"/{n}", httpx.AsyncClient(base_url=a, verify=trusted)) for n, a in addresses.items()
+    }
+    pages = health_page.create_app(settings, sources)
+    gateway = Gateway({n: to(a, trusted) for n, a in addresses.items()}, pages)
+    run(gateway, host=host, port=port, tls=settings.server_tls())
 
 
 @app.command()
@@ -132,6 +136,26 @@ def topics(partitions: int = 6, replication: int = 1) -> None:
         raise typer.Exit(2)
     made = asyncio.run(kafka_topics.create(settings, partitions=partitions, replication=replication))
     console.print("Created: " + ", ".join(made) if made else "All topics were there.")
+
+
+@app.command()
+def acls(
+    apply: Annotated[bool, typer.Option(help="Tell the brokers, instead of printing commands")] = False,
+    principal: Annotated[str, typer.Option(help="How the brokers call a service")] = "User:{service}",
+) -> None:
+    """What each service may do at Kafka: write its own topic, read those of the services that it hears."""
+    from deploy import acls as access
+    from shared.settings import Settings
+
+    settings = Settings()
+    if apply and not settings.kafka:
+        console.print("REDRESS_KAFKA is not set.")
+        raise typer.Exit(2)
+    if apply:
+        console.print(f"{asyncio.run(access.apply(settings, principal))} rules hold.")
+        return
+    for rule in access.rules(principal):
+        print(rule.command(settings.kafka or "HOST:PORT"))
 
 
 @app.command("up-cluster")

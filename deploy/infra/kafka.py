@@ -16,6 +16,7 @@ from pathlib import Path
 from deploy.infra import install
 from deploy.infra.ports import free_port
 from deploy.infra.processes import Child, StartFailed
+from deploy.infra.tls import ServerTls
 
 _LOGGING = install.ROOT / "deploy" / "kafka" / "log4j2.properties"
 _CLASS_ARCHIVE = "redress.jsa"
@@ -56,16 +57,32 @@ num.io.threads=4
 log.cleaner.dedupe.buffer.size=8388608
 """
 
+# Every listener asks for a certificate, and its CN is who somebody is. Who is allowed nothing may do nothing; the
+# broker itself may do everything. See deploy/acls.py for what the services are allowed.
+_TLS_SETTINGS = """\
+ssl.keystore.type=PEM
+ssl.keystore.location={both}
+ssl.truststore.type=PEM
+ssl.truststore.location={ca}
+ssl.client.auth=required
+ssl.principal.mapping.rules=RULE:^CN=([^,]+).*$/$1/
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users=User:{superuser}
+"""
+SUPERUSER = "redress-kafka"
+
 
 class Kafka:
     """A single Kafka node, broker and controller in one, under `home`. A port that isn't given is chosen once and kept.
+    With `tls` it takes TLS with client certificates alone and heeds access rules; its own bears the name SUPERUSER.
 
     Its methods but `create_topics` block: call them through `asyncio.to_thread` where an event loop must go on.
     """
 
-    def __init__(self, home: Path, port: int | None = None) -> None:
+    def __init__(self, home: Path, port: int | None = None, *, tls: ServerTls | None = None) -> None:
         self.home = home.absolute()
         self.port = port or free_port()
+        self._tls = tls
         self._controller_port = free_port()
         self._child: Child | None = None
 
@@ -109,7 +126,8 @@ class Kafka:
         """
         from aiokafka.admin import AIOKafkaAdminClient, NewTopic  # here: the rest works without packages installed
 
-        admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
+        secured = {"security_protocol": "SSL", "ssl_context": self._tls.client()} if self._tls else {}
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap, **secured)
         await admin.start()
         try:
             wanted = [NewTopic(name, partitions, 1) for name, partitions in topics.items()]
@@ -129,9 +147,11 @@ class Kafka:
         data = self.home / "data"
         self.home.mkdir(parents=True, exist_ok=True)
         properties = self.home / "server.properties"
-        properties.write_text(
-            _SETTINGS.format(port=self.port, controller_port=self._controller_port, data=data.as_posix())
-        )
+        settings = _SETTINGS.format(port=self.port, controller_port=self._controller_port, data=data.as_posix())
+        if self._tls is not None:
+            settings = settings.replace(":PLAINTEXT", ":SSL")
+            settings += _TLS_SETTINGS.format(both=self._tls.both, ca=self._tls.ca, superuser=SUPERUSER)
+        properties.write_text(settings)
         if not (data / "meta.properties").exists():
             _format(java, properties)
         return properties
@@ -150,7 +170,7 @@ class Kafka:
     def _answers(self) -> bool:
         """Whether it answers as a broker that takes requests and knows of itself."""
         try:
-            with socket.create_connection(("127.0.0.1", self.port), timeout=2) as connection:
+            with self._connected() as connection:
                 if _ask(connection, _API_VERSIONS)[:2] != b"\0\0":
                     return False
                 # All topics, version 0: the answer starts with the number of live brokers. There are topics only after
@@ -159,6 +179,16 @@ class Kafka:
                 return bool(brokers >= 1)
         except (OSError, struct.error):
             return False
+
+    def _connected(self) -> socket.socket:
+        plain = socket.create_connection(("127.0.0.1", self.port), timeout=2)
+        if self._tls is None:
+            return plain
+        try:
+            return self._tls.client().wrap_socket(plain, server_hostname="127.0.0.1")
+        except BaseException:
+            plain.close()
+            raise
 
 
 def write_class_archive(libs: Path) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from deploy.infra import install
 from deploy.infra.ports import free_port
 from deploy.infra.processes import Account, Child, StartFailed, wait_gone
+from deploy.infra.tls import ServerTls
 
 SUPERUSER = "redress"
 
@@ -31,13 +32,18 @@ class Postgres:
     With `flushes=False` it does not wait for the disk. A killed process loses nothing by that, since what it wrote is
     with the operating system; a machine that goes down would.
 
+    With `tls` it takes TLS with a client certificate alone, whose CN is who somebody is.
+
     Its methods block: call them through `asyncio.to_thread` where an event loop must go on.
     """
 
-    def __init__(self, home: Path, port: int | None = None, *, flushes: bool = True) -> None:
+    def __init__(
+        self, home: Path, port: int | None = None, *, flushes: bool = True, tls: ServerTls | None = None
+    ) -> None:
         self.home = home.absolute()
         self.port = port or free_port()
         self._flushes = flushes
+        self._tls = tls
         self._child: Child | None = None
 
     @property
@@ -71,6 +77,7 @@ class Postgres:
             "timezone": "UTC",
             "log_timezone": "UTC",
             "logging_collector": "off",
+            **(_secured(self._tls, data, account) if self._tls else {}),
         }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         self._child = Child(
@@ -188,6 +195,17 @@ def _init(programs: Path, data: Path, account: Account | None) -> None:
     if done.returncode:
         raise StartFailed(f"initdb failed with code {done.returncode}.\n{done.stdout}{done.stderr}")
     fresh.rename(data)
+
+
+def _secured(tls: ServerTls, data: Path, account: Account | None) -> dict[str, str]:
+    """Settings, and what they need in `data`: copies of the files that the server may read and nobody else."""
+    for name, source in (("server.crt", tls.certificate), ("server.key", tls.key), ("clients.crt", tls.ca)):
+        with os.fdopen(os.open(data / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(source.read_bytes())
+        if account is not None:
+            os.chown(data / name, account.uid, account.gid)
+    (data / "pg_hba.conf").write_text("hostssl all all 127.0.0.1/32 cert\n")
+    return {"ssl": "on", "ssl_ca_file": "clients.crt", "ssl_min_protocol_version": "TLSv1.2"}
 
 
 def _await_predecessor(data: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from services.intake import api, pages, store
-from services.intake.api import attachment, channels, form, limits, multipart
+from services.intake.api import attachment, channels, form, multipart
 from services.intake.settings import IntakeSettings, make_files
 from services.intake.usecases import evidence
 from services.intake.usecases.complaint import Desk, Prepared, Receipt
@@ -16,8 +16,8 @@ from shared import logs
 from shared.clock import Clock, utcnow
 from shared.db import Database, GroupCommit
 from shared.security.crypto import MasterKeys
+from shared.web import limits, session
 from shared.web import pages as web_pages
-from shared.web import session
 from shared.web.app import create_app as frame
 
 
@@ -58,12 +58,6 @@ def create_app(
     }
     app.state.mailroom = Mailroom(db, desk, writer, clock=clock, files=files, answered=settings.mail_answered_per_hour)
     app.state.mail_setup = settings.mail_setup()
-    limits.install(
-        app,
-        callers=settings.rate_limit_callers,
-        addresses=settings.rate_limit_addresses,
-        proxies=settings.trusted_proxies,
-    )
     app.state.form_senders = limits.Addresses(limits.Quota("form", settings.rate_limit_forms), settings.trusted_proxies)
     app.state.person_searches = limits.Quota("search", settings.rate_limit_searches)
     app.state.bank_name = settings.bank_name
@@ -75,4 +69,4 @@ def app() -> FastAPI:
     """For `uvicorn --factory services.intake.app:app`: everything from the environment."""
     settings = IntakeSettings()
     logs.configure(settings.log_level)
-    return create_app(settings, Database("intake", settings.database, store.tables))
+    return create_app(settings, Database("intake", settings.database, store.tables, tls=settings.postgres_tls()))

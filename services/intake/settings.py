@@ -28,12 +28,6 @@ class IntakeSettings(Settings):
     default_jurisdiction: str = Field(
         "hk", description="Whose rights hold for complaints of no jurisdiction, or one that rights.toml does not know"
     )
-    rate_limit_callers: str = Field(
-        "120000/minute", description="What one key or member of staff may send to what writes, in each process"
-    )
-    rate_limit_addresses: str = Field(
-        "600/minute", description="What one address may send to what is open to all, in each process"
-    )
     rate_limit_forms: str = Field(
         "30/hour", description="Complaints that one address may send by the form without script, in each process"
     )
@@ -43,9 +37,9 @@ class IntakeSettings(Settings):
     form_proof_bits: int = Field(15, ge=0, le=24, description="Zeros that the form's proof of work begins with")
     form_file_max: int = Field(26_214_400, ge=1024, description="Largest file in bytes that the form takes")
 
-    @field_validator("rate_limit_callers", "rate_limit_addresses", "rate_limit_forms", "rate_limit_searches")
+    @field_validator("rate_limit_forms", "rate_limit_searches")
     @classmethod
-    def _known_limit(cls, value: str) -> str:
+    def _known_form_limit(cls, value: str) -> str:
         parse(value)
         return value
 

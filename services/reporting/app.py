@@ -31,4 +31,4 @@ def app() -> FastAPI:
     """For `uvicorn --factory services.reporting.app:app`: everything from the environment."""
     settings = ReportingSettings()
     logs.configure(settings.log_level)
-    return create_app(settings, Database("reporting", settings.database, store.tables))
+    return create_app(settings, Database("reporting", settings.database, store.tables, tls=settings.postgres_tls()))

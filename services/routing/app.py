@@ -52,4 +52,4 @@ def app() -> FastAPI:
     """For `uvicorn --factory services.routing.app:app`: everything from the environment."""
     settings = RoutingSettings()
     logs.configure(settings.log_level)
-    return create_app(settings, Database("routing", settings.database, store.tables))
+    return create_app(settings, Database("routing", settings.database, store.tables, tls=settings.postgres_tls()))

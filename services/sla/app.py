@@ -31,4 +31,4 @@ def app() -> FastAPI:
     """For `uvicorn --factory services.sla.app:app`: everything from the environment."""
     settings = SlaSettings()
     logs.configure(settings.log_level)
-    return create_app(settings, Database("sla", settings.database, store.tables))
+    return create_app(settings, Database("sla", settings.database, store.tables, tls=settings.postgres_tls()))

@@ -19,6 +19,8 @@ from aiokafka.errors import (
 from shared.bus import Handler, Message, waves
 
 log = structlog.get_logger()
+GROUP = "redress-{}"
+"""The consumer group of a service."""
 _RETRY_AT_MOST = 2.0  # seconds
 _ANSWER_AT_MOST = 10.0  # seconds that a message may wait for its acknowledgement before it counts as not taken
 
@@ -151,7 +153,7 @@ class KafkaBus:
             consumer = AIOKafkaConsumer(
                 *topics,
                 **self._common,
-                group_id=f"redress-{group}",
+                group_id=GROUP.format(group),
                 enable_auto_commit=False,  # on by default: it would commit what is not yet handled
                 auto_offset_reset="earliest",  # "latest" by default: a new group would miss what came before it
                 max_poll_records=self._batch,

@@ -1,6 +1,7 @@
 """One service's database: SQLite (the embedded default) or PostgreSQL, behind one transaction boundary."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
@@ -49,12 +50,22 @@ def _server_away(error: asyncpg.PostgresError) -> bool:
 class Database:
     """Connections and units of work of one service.
 
-    `wake` is called after each commit that added events, so that the relay need not wait for its next poll.
+    `wake` is called after each commit that added events, so that the relay need not wait for its next poll. `tls`
+    holds for PostgreSQL: with it there is no connection in the clear.
     """
 
-    def __init__(self, service: str, url: str, tables: SystemTables, *, pool_size: int = 8) -> None:
+    def __init__(
+        self,
+        service: str,
+        url: str,
+        tables: SystemTables,
+        *,
+        pool_size: int = 8,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.service = service
         self.url = url
+        self.tls = tls
         self.tables = tables
         self.wakers: list[Callable[[], None]] = []
         parsed = make_url(url)
@@ -66,7 +77,7 @@ class Database:
             # SQLite has one writer: a fair queue here beats busy-waiting on the file's lock.
             self._writer: asyncio.Lock | None = asyncio.Lock()
         else:
-            self.engine = _postgres(url, pool_size)
+            self.engine = _postgres(url, pool_size, tls)
             self._writer = None
         self._writing = self.engine.execution_options(redress_write=True)
         self._bare = self.engine.execution_options(isolation_level="AUTOCOMMIT")
@@ -147,9 +158,9 @@ class Database:
             raise
 
 
-def _postgres(url: str, pool_size: int) -> AsyncEngine:
-    limits = {"timeout": 5, "command_timeout": 15}
-    engine = create_async_engine(url, pool_size=pool_size, max_overflow=0, pool_timeout=5, connect_args=limits)
+def _postgres(url: str, pool_size: int, tls: ssl.SSLContext | None) -> AsyncEngine:
+    how: dict[str, Any] = {"timeout": 5, "command_timeout": 15, **({"ssl": tls} if tls else {})}
+    engine = create_async_engine(url, pool_size=pool_size, max_overflow=0, pool_timeout=5, connect_args=how)
 
     @event.listens_for(engine.sync_engine, "checkout")
     def _(connection: Any, _record: Any, _proxy: Any) -> None:

@@ -24,7 +24,7 @@ from shared.security.ended import Ended
 from shared.security.keys import KeyRing
 from shared.security.oidc import ClaimNames, StaffTokens
 from shared.settings import Settings
-from shared.web import docs, health, problems
+from shared.web import docs, health, limits, problems
 from shared.web.access import Authenticator, Sessions, seal
 from shared.web.edge import Edge
 
@@ -98,6 +98,13 @@ def create_app(
     for router in routers:
         app.include_router(router)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    limits.install(
+        app,
+        callers=settings.rate_limit_callers,
+        addresses=settings.rate_limit_addresses,
+        readers=settings.rate_limit_readers,
+        proxies=settings.trusted_proxies,
+    )
     seal(app)
     return app
 

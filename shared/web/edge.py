@@ -25,6 +25,8 @@ _SECURITY = [
     (b"x-frame-options", b"DENY"),
     (b"cache-control", b"no-store"),
 ]
+# A year; browsers heed it over https alone. Where a proxy ends TLS in front of us, the proxy must say it.
+_HSTS = (b"strict-transport-security", b"max-age=31536000")
 _CSP = (
     b"content-security-policy",
     b"default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -113,6 +115,10 @@ class Edge:
             failure = problems.build(500, "Internal error", "internal_error", detail, request_id=here.correlation_id)
             await failure(scope, receive, answer)
         finally:
+            if status in _REFUSED:
+                route = getattr(scope.get("route"), "path", "unmatched")
+                at = {"service": self._service, "method": scope["method"], "route": route}
+                log.warning("request.refused", **at, status=status)
             trace.leave(token)
             self._count(scope, status, time.perf_counter() - began)
 
@@ -166,6 +172,8 @@ class Edge:
         framed = b"frame-ancestors" in policy and b"frame-ancestors 'none'" not in policy
         left_out = own.keys() | ({b"x-frame-options"} if framed else set())
         headers.extend((name, value) for name, value in _SECURITY if name not in left_out)
+        if scope.get("scheme") == "https":
+            headers.append(_HSTS)
         headers.append((b"x-request-id", request_id.encode()))
         headers.extend(scope.get(MORE_HEADERS, ()))
 
@@ -185,6 +193,7 @@ class Edge:
 
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 _CLIENT_GONE = 499  # as proxies count it: nobody is there to be answered
+_REFUSED = frozenset((401, 403))  # 429 is counted alone: whoever floods us must not flood the log as well
 _WANTED = frozenset((b"x-request-id", b"traceparent", b"content-length"))
 
 

@@ -76,7 +76,7 @@ async def _filled(url: str, settings: ReportingSettings) -> str:
 @pytest.fixture
 def served(migrated: Callable[[str], str], tmp_path: Path) -> Iterator[Served]:
     url = migrated("reporting")
-    settings = ReportingSettings(home=tmp_path)
+    settings = ReportingSettings(home=tmp_path, rate_limit_addresses="1000000/minute")
     tokens = mint_keys(url, store.tables, RIGHTS, NOW)
     report_id = asyncio.run(_filled(url, settings))
     app = create_app(settings, Database("reporting", url, store.tables), clock=lambda: NOW)

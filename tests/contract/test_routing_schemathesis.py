@@ -56,7 +56,11 @@ def served(migrated: Callable[[str], str], tmp_path: Path) -> Iterator[Served]:
     url = migrated("routing")
     tokens = mint_keys(url, store.tables, RIGHTS, NOW)
     asyncio.run(_received(url))
-    app = create_app(RoutingSettings(home=tmp_path), Database("routing", url, store.tables), clock=lambda: NOW)
+    app = create_app(
+        RoutingSettings(home=tmp_path, rate_limit_addresses="1000000/minute"),
+        Database("routing", url, store.tables),
+        clock=lambda: NOW,
+    )
     with serving(app, tokens, CALLERS) as served:
         post = {"headers": served.headers("all")}
         assert httpx.post(f"{served.url}/v1/cases/{ID}/claim", **post).status_code == 200

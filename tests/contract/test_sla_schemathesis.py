@@ -62,7 +62,7 @@ async def _late(url: str, settings: SlaSettings) -> str:
 @pytest.fixture
 def served(migrated: Callable[[str], str], tmp_path: Path) -> Iterator[Served]:
     url = migrated("sla")
-    settings = SlaSettings(home=tmp_path)
+    settings = SlaSettings(home=tmp_path, rate_limit_addresses="1000000/minute")
     tokens = mint_keys(url, store.tables, RIGHTS, NOW)
     clock_id = asyncio.run(_late(url, settings))
     app = create_app(settings, Database("sla", url, store.tables), clock=lambda: NOW)

@@ -393,7 +393,8 @@ def _remember(request: Request, response: Response, reference: str, token: str) 
         path=f"{root_of(request)}/track/{reference}",
         httponly=True,
         samesite="strict",
-        secure=request.url.scheme == "https",
+        # behind a proxy that ends TLS we see http: what complainants see is what counts
+        secure="https" in (request.url.scheme, request.app.state.public_url.partition(":")[0]),
     )
 
 

@@ -35,4 +35,4 @@ def spend(request: Request, token: str) -> None:
     found: Strangers | None = getattr(state, "survey_strangers", None)
     if found is None:
         found = state.survey_strangers = Strangers()
-    found.spend(request.client.host if request.client else "", token)
+    found.spend(state.addresses.of(request), token)

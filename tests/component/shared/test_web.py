@@ -486,6 +486,20 @@ async def test_without_a_known_key_nobody_passes(client: httpx.AsyncClient, head
     assert SECRET not in answer.text
 
 
+async def test_a_refusal_is_logged_without_who_it_was(client: httpx.AsyncClient, desk: Any) -> None:
+    token = await a_key(desk, "admin")
+    with capture_logs() as lines:
+        await client.get("/v1/own", headers={"authorization": f"Bearer {SECRET}"})
+        await client.get("/v1/own", headers={"authorization": f"Bearer {token}"})
+    told = [line for line in lines if line["event"] == "request.refused"]
+    assert [(line["route"], line["method"], line["status"]) for line in told] == [
+        ("/v1/own", "GET", 401),
+        ("/v1/own", "GET", 403),
+    ]
+    assert SECRET not in str(lines)
+    assert token not in str(lines)
+
+
 @pytest.mark.parametrize(
     ("roles", "scopes", "status"),
     [

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from services.intake.domain.retry import FIRST, GIVE_UP_AFTER, LONGEST, next_attempt
 from services.intake.domain.webhook import TOLD, facts_of
-from shared import outbound
-from shared.addresses import AddressRefused, check_address
+from shared.addresses import AddressRefused, check_address, is_public
 from shared.events import EVENTS, ComplaintMessageAdded, ComplaintResolved
 
 SINCE = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
@@ -57,6 +56,21 @@ def test_many_that_failed_together_do_not_come_back_together(one: float, other: 
         ("https://bank.example/#x", False, False),
         ("bank.example", False, False),
         ("https://[::1", False, False),
+        ("https://93.184.216.34/", False, True),
+        ("https://127.0.0.1/", False, False),
+        ("https://127.0.0.1/", True, True),
+        ("https://[::ffff:7f00:1]/", False, False),
+        ("https://[fe80::1]/", False, False),
+        ("https://2130706433/", False, False),
+        ("https://0x7f.1/", False, False),
+        ("https://0177.0.0.1/", False, False),
+        ("https://127.1/", True, False),
+        ("https://127\u30020\u30020\u30021/", False, False),
+        ("https://bank.example\\@10.0.0.1/", False, False),
+        ("https://bank.example:0/", False, False),
+        ("https://bank.example/\r\nx", False, False),
+        ("https://b\u00fccher.example/", False, False),
+        ("https://xn--bcher-kva.example/", False, True),
     ],
 )
 def test_an_address_is_plain_https(url: str, private: bool, fits: bool) -> None:
@@ -87,10 +101,21 @@ def test_an_address_is_plain_https(url: str, private: bool, fits: bool) -> None:
         ("::ffff:93.184.216.34", True),
         ("2002:7f00:1::", False),
         ("64:ff9b::7f00:1", False),
+        ("64:ff9b::5db8:d822", True),
+        ("64:ff9b:1::7f00:1", False),
+        ("::127.0.0.1", False),
+        ("::ffff:0:127.0.0.1", False),
+        ("fec0::1", False),
+        ("5f00::1", False),
+        ("3fff::1", False),
+        ("2001:0:0:0:0:0:80ff:fffe", False),  # Teredo, of 127.0.0.1
+        ("192.0.0.8", False),
+        ("192.88.99.1", False),
+        ("255.255.255.255", False),
     ],
 )
 def test_only_addresses_of_the_open_internet_are_public(address: str, public: bool) -> None:
-    assert outbound._public(address) is public
+    assert is_public(address) is public
 
 
 def test_a_channel_is_told_codes_and_never_words() -> None:

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.requests import Request
 
-from services.intake.api.limits import Addresses, Quota
 from services.intake.settings import IntakeSettings
 from shared.errors import TooManyRequests
 from shared.web.edge import MORE_HEADERS
+from shared.web.limits import Addresses, Quota
 
 START = datetime(2026, 11, 23, 10, tzinfo=UTC)
 

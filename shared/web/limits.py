@@ -1,7 +1,8 @@
 """How much a caller may send: `RateLimit` fields (draft-ietf-httpapi-ratelimit-headers-10) and 429 with `Retry-After`.
 
 A key or a member of staff is limited on the endpoints that write; an address on those that are open to all, and when it
-sends keys that are none. Counted in this process alone, over a moving window.
+sends keys that are none. Every app has these limits (`shared.web.app`). Counted in this process alone, over a moving
+window.
 """
 
 import math
@@ -23,6 +24,8 @@ from shared.web.edge import MORE_HEADERS
 from shared.web.problems import documented
 
 _READING = frozenset(("GET", "HEAD", "OPTIONS"))
+_FREE = frozenset(("/health/live", "/health/ready", "/metrics", "/docs", "/docs.js", "/embed.js"))
+"""Answered to anybody at any speed: from memory, and a probe or a collector must never be turned away."""
 _BLOCKS = 100  # of which a quota consists: it is exact to one of them
 _FORGET_ABOVE = 10_000  # callers remembered
 
@@ -90,10 +93,11 @@ class Quota:
 class LimitedAuthenticator(Authenticator):
     """Knows callers, and counts what they send."""
 
-    def __init__(self, plain: Authenticator, *, callers: Quota, addresses: "Addresses") -> None:
+    def __init__(self, plain: Authenticator, *, callers: Quota, addresses: "Addresses", readers: "Addresses") -> None:
         super().__init__(plain.keys, plain.staff, plain.sessions)
         self._callers = callers
         self._addresses = addresses
+        self._readers = readers
 
     async def principal(self, request: Request, *, own_form: bool = False) -> Principal:
         """As the base; also raises TooManyRequests."""
@@ -108,8 +112,11 @@ class LimitedAuthenticator(Authenticator):
 
     def stranger(self, request: Request) -> None:
         """Count a request to an endpoint that is open to all. Raises TooManyRequests."""
-        if request.method in _READING and "/v1/" not in request.scope["path"]:
-            return  # pages, scripts, health
+        path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+        if request.method in _READING and not path.startswith("/v1/"):
+            if path not in _FREE:
+                self._readers.spend(request)
+            return
         try:
             if self.keys.remembered(bearer(request)) is not None:
                 return
@@ -155,13 +162,16 @@ def _parsed(text: str) -> IPv4Address | IPv6Address | None:
     return found.ipv4_mapped or found if isinstance(found, IPv6Address) else found
 
 
-def install(app: FastAPI, *, callers: str, addresses: str, proxies: Sequence[str]) -> None:
-    """Limit what is sent to `app`, and say so in its OpenAPI document."""
+def install(app: FastAPI, *, callers: str, addresses: str, readers: str, proxies: Sequence[str]) -> None:
+    """Limit what is sent to `app`, and say so in its OpenAPI document. `app.state.addresses` tells whose a request
+    is."""
     plain: Authenticator = app.state.authenticator
+    app.state.addresses = Addresses(Quota("address", addresses), proxies)
     limited = LimitedAuthenticator(
         plain,
         callers=Quota("caller", callers),
-        addresses=Addresses(Quota("address", addresses), proxies),
+        addresses=app.state.addresses,
+        readers=Addresses(Quota("reader", readers), proxies),
     )
     app.state.authenticator = limited
     app.state.strangers = limited.stranger
