@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from deploy.cli import classify, operate
+from deploy.cli import backup, classify, operate
 from deploy.cli.common import CLUSTER, console, home_option, read_environment
 from shared import logs
 
@@ -17,6 +17,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 import_app = typer.Typer(no_args_is_help=True, help="Bring complaints in from elsewhere.")
 app.add_typer(import_app, name="import")
 operate.attach(app)
+backup.attach(app)
 classify.attach(app)
 
 
