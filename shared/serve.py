@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import uvicorn
+from uvicorn.importer import import_from_string
 
 # Net new objects before the youngest are walked through. Python's 700 is reached every few requests, though what a
 # request makes dies by its reference count; only what is left in cycles (tracebacks, mostly) waits for this.
@@ -17,6 +18,21 @@ def settle_memory() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_GC_THRESHOLDS)
+
+
+class Below:
+    """`app` at the path `prefix` of an address that it shares, whether the proxy in front strips the prefix or not."""
+
+    def __init__(self, app: Callable[..., Any], prefix: str) -> None:
+        self._app = app
+        self._prefix = "/" + prefix.strip("/")
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        if "path" in scope:
+            inside = scope["path"] == self._prefix or scope["path"].startswith(f"{self._prefix}/")
+            path = scope["path"] if inside else self._prefix + scope["path"]
+            scope = {**scope, "path": path, "root_path": self._prefix}
+        await self._app(scope, receive, send)
 
 
 class Server(uvicorn.Server):
@@ -55,8 +71,13 @@ def _end(*_: object) -> None:
     raise SystemExit(0)
 
 
-def serve(app: str | Callable[..., Any], *, host: str = "127.0.0.1", port: int = 8000) -> None:
-    """Serve `app` until SIGTERM or Ctrl-C, then answer what has begun. Raises SystemExit where it cannot start."""
+def serve(app: str | Callable[..., Any], *, host: str = "127.0.0.1", port: int = 8000, below: str = "") -> None:
+    """Serve `app`, at the path `below` where that is given, until SIGTERM or Ctrl-C, then answer what has begun.
+
+    Raises SystemExit where it cannot start.
+    """
+    if below.strip("/"):
+        app = Below(import_from_string(app)() if isinstance(app, str) else app, below)
     served = server(app, host=host, port=port)
     signal.signal(signal.SIGTERM, _end)  # uvicorn raises the signal again when it has stopped
     try:

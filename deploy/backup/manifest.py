@@ -16,7 +16,8 @@ _PART = 1 << 20
 
 
 class Part(BaseModel):
-    """One service's database. `audit_head` is the last link of its audit chain, `key_ids` the master keys it needs."""
+    """One service's database. `audit_head` is the last link of its audit chain, `key_ids` the master keys it needs,
+    `unopened` those of them that were not at hand when the backup was made."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -27,6 +28,7 @@ class Part(BaseModel):
     audit_head: str
     unsent: int
     key_ids: tuple[str, ...]
+    unopened: tuple[str, ...]
 
 
 class Manifest(BaseModel):

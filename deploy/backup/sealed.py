@@ -48,9 +48,14 @@ def check_of(keys: MasterKeys) -> str:
     return keys.pseudonym(_CHECK)
 
 
-async def open_samples(db: Database, keys: MasterKeys | None) -> tuple[str, ...]:
-    """The ids of the master keys that the service's rows need, one row of each opened. Raises BackupFailed."""
+async def open_samples(db: Database, keys: MasterKeys | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The ids of the master keys that the service's rows need, one row of each opened; and of those, the ones that
+    opened nothing. Raises BackupFailed where intake's do not: without them its data is lost.
+
+    What sla seals (addresses of staff's subscriptions) can be set up again, and its keys may be known to sla alone.
+    """
     needed: set[str] = set()
+    unopened: set[str] = set()
     for table, column, subject in _SEALED.get(db.service, ()):
         async with db.reading() as session:
             pick = select(table.c.key_id, func.min(table.c.id)).where(table.c.key_id != "").group_by(table.c.key_id)
@@ -62,8 +67,10 @@ async def open_samples(db: Database, keys: MasterKeys | None) -> tuple[str, ...]
                         raise Undecryptable("no keys are set")
                     keys.unwrap(subject.format(id), key_id, wrapped)
                 except Undecryptable as error:
-                    raise BackupFailed(f"{db.service}'s {table.name} needs key '{key_id}': {error}") from None
-    return tuple(sorted(needed))
+                    if db.service == "intake":
+                        raise BackupFailed(f"intake's {table.name} needs key '{key_id}': {error}") from None
+                    unopened.add(key_id)
+    return tuple(sorted(needed)), tuple(sorted(unopened))
 
 
 def file_store(address: str | None, home: Path) -> Any:

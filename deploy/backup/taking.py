@@ -50,7 +50,8 @@ async def take(settings: Mapping[str, Any], folder: Path, *, files: bool = True)
                 audit_entries=state.audit_entries,
                 audit_head=state.audit_head,
                 unsent=state.unsent,
-                key_ids=needed[name],
+                key_ids=needed[name][0],
+                unopened=needed[name][1],
             )
     if files:
         intake = settings["intake"]
@@ -69,7 +70,9 @@ async def take(settings: Mapping[str, Any], folder: Path, *, files: bool = True)
     return made, made.write(folder)
 
 
-async def _needed(settings: Mapping[str, Any], name: str, keys: Mapping[str, Any]) -> tuple[str, ...]:
+async def _needed(
+    settings: Mapping[str, Any], name: str, keys: Mapping[str, Any]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Sampled before the cut, in the live database: what a backup cannot be opened with is not worth making."""
     db = SERVICES[name].database(settings[name])
     try:

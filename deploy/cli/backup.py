@@ -55,6 +55,10 @@ def backup(
         console.print(
             f"{name:10} {part.audit_entries:>10,} audit entries  needs keys: {', '.join(part.key_ids) or '-'}"
         )
+        if part.unopened:
+            console.print(
+                f"[yellow]not checked[/yellow]: {name}'s keys {', '.join(part.unopened)} are not at hand here"
+            )
     files = sum(1 for name in made.hashes if name.startswith("attachments/"))
     console.print(
         f"attachments {made.attachments}: {files:,} files. Everybody stood still for {made.stood_still_ms} ms."

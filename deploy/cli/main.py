@@ -67,13 +67,14 @@ def serve(
     service: Annotated[str, typer.Argument(help="intake, routing, sla or reporting")],
     host: str = "127.0.0.1",
     port: int = 8001,
+    below: Annotated[str, typer.Option(help="Its path (/intake) where the services share one address")] = "",
 ) -> None:
     """Run one service's HTTP process."""
     from shared.events import TOPICS
     from shared.serve import serve as run
 
     _known(service, TOPICS)  # the register would load all four services, which takes longer than starting one
-    run(f"services.{service}.app:app", host=host, port=port)
+    run(f"services.{service}.app:app", host=host, port=port, below=below)
 
 
 @app.command()
@@ -91,6 +92,9 @@ def front(
     services: Annotated[str, typer.Option(help="name=address,name=address")],
     host: str = "127.0.0.1",
     port: int = 8000,
+    one_address: Annotated[
+        bool, typer.Option("--one-address", help="People reach the services at /NAME of this page's own address")
+    ] = False,
 ) -> None:
     """Run the page that shows the health of all services."""
     import httpx
@@ -100,17 +104,32 @@ def front(
     from shared.settings import Settings
 
     addresses = dict(pair.split("=", 1) for pair in services.split(","))
-    sources = {n: health_page.Source(a, httpx.AsyncClient(base_url=a)) for n, a in addresses.items()}
+    sources = {
+        name: health_page.Source(f"/{name}" if one_address else address, httpx.AsyncClient(base_url=address))
+        for name, address in addresses.items()
+    }
     run(health_page.create_app(Settings(), sources), host=host, port=port)
 
 
 @app.command()
-def migrate(services: Annotated[list[str] | None, typer.Argument()] = None) -> None:
+def migrate(
+    services: Annotated[list[str] | None, typer.Argument()] = None,
+    wait: Annotated[
+        float, typer.Option(help="Change nothing: wait so many seconds until somebody else has migrated")
+    ] = 0,
+) -> None:
     """Bring the databases up to date (all, or those of the services named)."""
     from deploy.registry import SERVICES
+    from shared import migrations
 
     for name in services or SERVICES:
         _known(name, SERVICES)
+        if wait:
+            service = SERVICES[name]
+            if not migrations.wait_for(service.migrations, service.database(service.settings()), wait):
+                console.print(f"{name}: not up to date after {wait:g} s")
+                raise typer.Exit(1)
+            continue
         SERVICES[name].migrate(SERVICES[name].settings())
         console.print(f"{name}: up to date")
 
