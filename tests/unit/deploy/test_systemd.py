@@ -75,6 +75,13 @@ def test_systemd_takes_them(tmp_path: Path) -> None:
     assert [line for line in done.stderr.splitlines() if "redress" in line] == []
 
 
+@pytest.mark.parametrize("kind", ["http", "worker"])
+def test_migrating_again_stops_nobody_and_nobody_starts_before_his_schema_is_there(kind: str) -> None:
+    pairs = read(FOLDER / f"redress-{kind}@.service")
+    assert ("ExecStartPre", f"{PROGRAM} migrate %i --wait 60") in pairs
+    assert not [value for key, value in pairs if key in ("Requires", "BindsTo") and "migrate" in value]
+
+
 def test_the_target_wants_every_process() -> None:
     wanted = dict(read(FOLDER / "redress.target"))["Wants"].split()
     processes = {f"redress-{kind}@{service}.service" for service in TOPICS for kind in ("http", "worker")}
