@@ -5,9 +5,11 @@ complaints that intake has not; so every group goes on at the topics' present en
 tell is sent again, and comes after it. The events are listed: they say which complaints to ask the channels for again.
 """
 
+import asyncio
+import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +23,7 @@ from shared.db import Database
 from shared.events import TOPICS, ComplaintReceived
 
 _BATCH = 500
+_LEFT_BY = 20.0  # seconds after which a worker that was killed has left its group, and a running one has not
 
 
 @dataclass(slots=True)
@@ -31,37 +34,67 @@ class After:
     complaints: list[str] = field(default_factory=list)
 
 
-async def skip_what_came_after(settings: Any, databases: Mapping[str, Database], *, reach_only: bool = False) -> After:
-    """List what is in the topics and in no restored outbox, and set every group to the topics' end.
-
-    Raises BackupFailed when Kafka is away, or workers still run: their groups are theirs alone.
-    """
-    found = After()
-    try:
-        async with _consumer(settings, None) as consumer:
+async def nobody_works(settings: Any) -> None:
+    """Raises BackupFailed when Kafka is away, or workers still run: their groups are theirs alone."""
+    with _away():
+        async with _consumer(settings) as consumer:
             every = await _partitions(consumer)
-            if reach_only or not every:
-                return found
+        async with _in_place_of_workers(settings, every):
+            pass
+
+
+async def skip_what_came_after(settings: Any, databases: Mapping[str, Database]) -> After:
+    """List what is in the topics and in no restored outbox, and set every group to the topics' end. Raises as
+    `nobody_works`."""
+    found = After()
+    with _away():
+        async with _consumer(settings) as consumer:
+            if not (every := await _partitions(consumer)):
+                return found  # new, and empty
             ends = await consumer.end_offsets(every)
             async for topic, values in _records(consumer, every, ends):
                 source = next(name for name, its in TOPICS.items() if its == topic)
                 await _compare(databases[source], values, found)
-        for name in databases:
-            async with _consumer(settings, f"redress-{name}") as consumer:
-                consumer.assign(every)
-                await consumer.commit(dict(ends.items()))
-    except (KafkaError, OSError, TimeoutError) as error:
-        raise BackupFailed(f"Kafka is away, or workers still run ({type(error).__name__})") from error
+        async with _in_place_of_workers(settings, every) as members:
+            for member in members:
+                await member.commit(ends)
     return found
 
 
 @asynccontextmanager
-async def _consumer(settings: Any, group: str | None) -> AsyncIterator[Any]:
+async def _in_place_of_workers(settings: Any, every: list[TopicPartition]) -> AsyncIterator[list[Any]]:
+    """One member in each service's group, which has all partitions: so there is nobody else."""
+    async with AsyncExitStack() as stack:
+        members = {}
+        for name in TOPICS if every else ():
+            joining = _consumer(settings, *{p.topic for p in every}, group=f"redress-{name}")
+            members[name] = await stack.enter_async_context(joining)
+        until = time.monotonic() + _LEFT_BY
+        while lacking := [name for name, member in members.items() if member.assignment() != set(every)]:
+            if time.monotonic() > until:
+                raise BackupFailed(f"workers still run: {', '.join(lacking)}")
+            await asyncio.sleep(0.1)
+        yield list(members.values())
+
+
+@contextmanager
+def _away() -> Iterator[None]:
+    try:
+        yield
+    except (KafkaError, OSError, TimeoutError) as error:
+        raise BackupFailed(f"Kafka is away ({type(error).__name__})") from error
+
+
+@asynccontextmanager
+async def _consumer(settings: Any, *topics: str, group: str | None = None) -> AsyncIterator[Any]:
     consumer = AIOKafkaConsumer(
+        *topics,
         bootstrap_servers=settings.kafka,
         group_id=group,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
+        session_timeout_ms=10_000,  # as workers do
+        heartbeat_interval_ms=2_000,
         **settings.kafka_security,
     )
     await consumer.start()
@@ -72,9 +105,8 @@ async def _consumer(settings: Any, group: str | None) -> AsyncIterator[Any]:
 
 
 async def _partitions(consumer: Any) -> list[TopicPartition]:
-    known = await consumer.topics()
-    topics = [topic for topic in TOPICS.values() if topic in known]
-    return [TopicPartition(t, p) for t in topics for p in (consumer.partitions_for_topic(t) or ())]
+    cluster = await consumer._client.fetch_all_metadata()  # its own view holds only what it has been asked for
+    return [TopicPartition(t, p) for t in TOPICS.values() for p in (cluster.partitions_for_topic(t) or ())]
 
 
 async def _records(
