@@ -257,11 +257,17 @@ async def unheard(databases: Mapping[str, Database], settings: Mapping[str, Any]
     return missing
 
 
+_CONSUMED: dict[str, tuple[Sequence[str], frozenset[str]]] = {}
+
+
 def _consumes(name: str, db: Database, settings: Mapping[str, Any] | None) -> tuple[Sequence[str], frozenset[str]]:
+    """Whom a service hears and which events it handles. The worker knows; what it knows is the same in every process,
+    and making one means reading packs and models."""
     from shared.bus.local import LocalBus
 
-    service = SERVICES[name]
-    worker = service.worker(settings[name] if settings else service.settings(), db, LocalBus())
-    if worker.consumes is None:
-        return (), frozenset()
-    return worker.consumes.services, worker.consumes.types & EVENTS.keys()
+    if name not in _CONSUMED:
+        service = SERVICES[name]
+        worker = service.worker(settings[name] if settings else service.settings(), db, LocalBus())
+        told = worker.consumes
+        _CONSUMED[name] = (told.services, told.types & EVENTS.keys()) if told else ((), frozenset())
+    return _CONSUMED[name]

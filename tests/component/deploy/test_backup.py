@@ -86,12 +86,12 @@ async def test_a_desk_restored_from_a_backup_under_load_goes_on_as_after_a_crash
         await channel.post(0, note)
         stop = asyncio.Event()
         calls = asyncio.create_task(channel.post_on(1, stop))
-        while len(channel.told) < 16:
+        while len(channel.told) < 9:
             await asyncio.sleep(0.01)
         before = dict(channel.told)
         made, digest = await taking.take(settings_of(old), folder)
         seen = len(channel.told)
-        while len(channel.told) < seen + 8:
+        while len(channel.told) < seen + 4:
             await asyncio.sleep(0.01)
         stop.set()
         await calls
@@ -197,11 +197,11 @@ async def test_on_postgresql_what_kafka_alone_still_held_is_sent_again(
     ):
         channel = Channel(http, token, prefix="")
         jobs = [asyncio.create_task(publish()), asyncio.create_task(channel.post_on(1, stop))]
-        while len(channel.told) < 16:
+        while len(channel.told) < 9:
             await asyncio.sleep(0.01)
         before = len(channel.told)
         made, _ = await taking.take(settings, folder)
-        while len(channel.told) < before + 8:
+        while len(channel.told) < before + 4:
             await asyncio.sleep(0.01)
         stop.set()
         await asyncio.gather(*jobs)
