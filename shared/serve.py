@@ -8,6 +8,8 @@ from typing import Any
 import uvicorn
 from uvicorn.importer import import_from_string
 
+from shared.settings import Settings
+
 # Net new objects before the youngest are walked through. Python's 700 is reached every few requests, though what a
 # request makes dies by its reference count; only what is left in cycles (tracebacks, mostly) waits for this.
 _GC_THRESHOLDS = (50_000, 20, 50)
@@ -43,8 +45,13 @@ class Server(uvicorn.Server):
         settle_memory()
 
 
-def server(app: str | Callable[..., Any], *, host: str, port: int) -> Server:
-    """A server of `app` (an ASGI app, or `module:factory` as text), to be awaited in a running event loop."""
+def server(app: str | Callable[..., Any], *, host: str, port: int, root_path: str = "") -> Server:
+    """A server of `app` (an ASGI app, or `module:factory` as text), to be awaited in a running event loop. `root_path`
+    is where a gateway puts it, stripped from the path or not; what `REDRESS_TRUSTED_PROXIES` tell of a request's sender
+    and scheme is believed."""
+    proxies = Settings().trusted_proxies
+    if root_path.strip("/"):
+        app = Below(import_from_string(app)() if isinstance(app, str) else app, root_path)
     return Server(
         uvicorn.Config(
             app,
@@ -58,7 +65,8 @@ def server(app: str | Callable[..., Any], *, host: str, port: int) -> Server:
             access_log=False,
             log_config=None,
             server_header=False,
-            proxy_headers=False,
+            proxy_headers=bool(proxies),
+            forwarded_allow_ips=list(proxies),
             backlog=2048,
             timeout_keep_alive=30,  # seconds; longer than the pause of a load balancer's probe
             timeout_graceful_shutdown=20,
@@ -71,14 +79,9 @@ def _end(*_: object) -> None:
     raise SystemExit(0)
 
 
-def serve(app: str | Callable[..., Any], *, host: str = "127.0.0.1", port: int = 8000, below: str = "") -> None:
-    """Serve `app`, at the path `below` where that is given, until SIGTERM or Ctrl-C, then answer what has begun.
-
-    Raises SystemExit where it cannot start.
-    """
-    if below.strip("/"):
-        app = Below(import_from_string(app)() if isinstance(app, str) else app, below)
-    served = server(app, host=host, port=port)
+def serve(app: str | Callable[..., Any], *, host: str = "127.0.0.1", port: int = 8000, root_path: str = "") -> None:
+    """Serve `app` until SIGTERM or Ctrl-C, then answer what has begun. Raises SystemExit where it cannot start."""
+    served = server(app, host=host, port=port, root_path=root_path)
     signal.signal(signal.SIGTERM, _end)  # uvicorn raises the signal again when it has stopped
     try:
         served.run()

@@ -67,14 +67,14 @@ def serve(
     service: Annotated[str, typer.Argument(help="intake, routing, sla or reporting")],
     host: str = "127.0.0.1",
     port: int = 8001,
-    below: Annotated[str, typer.Option(help="Its path (/intake) where the services share one address")] = "",
+    root_path: Annotated[str, typer.Option(help="Where a gateway puts the service, such as /routing")] = "",
 ) -> None:
     """Run one service's HTTP process."""
     from shared.events import TOPICS
     from shared.serve import serve as run
 
     _known(service, TOPICS)  # the register would load all four services, which takes longer than starting one
-    run(f"services.{service}.app:app", host=host, port=port, below=below)
+    run(f"services.{service}.app:app", host=host, port=port, root_path=root_path)
 
 
 @app.command()
@@ -92,23 +92,22 @@ def front(
     services: Annotated[str, typer.Option(help="name=address,name=address")],
     host: str = "127.0.0.1",
     port: int = 8000,
-    one_address: Annotated[
-        bool, typer.Option("--one-address", help="People reach the services at /NAME of this page's own address")
-    ] = False,
 ) -> None:
-    """Run the page that shows the health of all services."""
+    """Run the page that shows the health of all services, and lead to each under its name."""
     import httpx
 
     from deploy import health_page
+    from deploy.gateway import Gateway, to
     from shared.serve import serve as run
     from shared.settings import Settings
 
     addresses = dict(pair.split("=", 1) for pair in services.split(","))
-    sources = {
-        name: health_page.Source(f"/{name}" if one_address else address, httpx.AsyncClient(base_url=address))
-        for name, address in addresses.items()
-    }
-    run(health_page.create_app(Settings(), sources), host=host, port=port)
+    sources = {n: health_page.Source(f"/{n}", httpx.AsyncClient(base_url=a)) for n, a in addresses.items()}
+    run(
+        Gateway({n: to(a) for n, a in addresses.items()}, health_page.create_app(Settings(), sources)),
+        host=host,
+        port=port,
+    )
 
 
 @app.command()

@@ -115,7 +115,7 @@ def test_it_is_a_compose_file() -> None:
 @pytest.mark.parametrize("service", SERVICES)
 def test_each_service_has_an_http_process_and_a_worker(service: str) -> None:
     assert REDRESS[service]["command"] == [
-        "serve", service, "--host", "0.0.0.0", "--port", "8000", "--below", f"/{service}"
+        "serve", service, "--host", "0.0.0.0", "--port", "8000", "--root-path", f"/{service}"
     ]  # fmt: skip
     assert REDRESS[f"{service}-worker"]["command"] == ["work", service]
     for process in (REDRESS[service], REDRESS[f"{service}-worker"]):
@@ -129,7 +129,7 @@ def test_each_service_has_an_http_process_and_a_worker(service: str) -> None:
 
 def test_there_is_nothing_but_the_services_what_prepares_them_and_what_they_stand_on() -> None:
     processes = {name for service in SERVICES for name in (service, f"{service}-worker")}
-    beside = {"migrate", "topics", "postgres", "kafka", "front", "proxy", "prometheus", "grafana"}
+    beside = {"migrate", "topics", "postgres", "kafka", "front", "prometheus", "grafana"}
     assert set(PROCESSES) == processes | beside
     assert REDRESS["migrate"]["command"] == ["migrate"]
     assert REDRESS["topics"]["command"] == ["topics"]
@@ -138,7 +138,7 @@ def test_there_is_nothing_but_the_services_what_prepares_them_and_what_they_stan
 def test_what_people_reach_is_published_on_the_loopback_address_alone() -> None:
     ports = {name: process["ports"] for name, process in PROCESSES.items() if "ports" in process}
     watching = {
-        "proxy": ["127.0.0.1:8000:8080"],
+        "front": ["127.0.0.1:8000:8000"],
         "prometheus": ["127.0.0.1:9090:9090"],
         "grafana": ["127.0.0.1:3000:3000"],
     }
@@ -146,16 +146,9 @@ def test_what_people_reach_is_published_on_the_loopback_address_alone() -> None:
     assert ports == services | watching
 
 
-def test_the_proxy_leads_to_every_service_and_shows_no_metrics() -> None:
-    text = (DEPLOY / "proxy" / "nginx.conf").read_text()
-    assert dict(re.findall(r"location (\S+) \{\s+proxy_pass http://(\w+):8000;", text)) == {
-        "/": "front",
-        **{f"/{service}/": service for service in SERVICES},
-    }
-    hidden = re.search(r"location ~ (\S+) \{\s+return 404;", text)
-    assert hidden is not None
-    assert all(re.search(hidden[1], f"/{service}/metrics") for service in SERVICES)
-    assert text.count("{") == text.count("}")
+def test_one_address_leads_to_every_service() -> None:
+    known = ",".join(f"{service}=http://{service}:8000" for service in SERVICES)
+    assert f"--services={known}" in REDRESS["front"]["command"]
 
 
 def test_postgresql_and_kafka_are_where_nothing_leads_out() -> None:
@@ -163,18 +156,14 @@ def test_postgresql_and_kafka_are_where_nothing_leads_out() -> None:
     assert PROCESSES["postgres"]["networks"] == PROCESSES["kafka"]["networks"] == ["inside"]
 
 
-INTAKE_ALONE = {
-    "REDRESS_ENCRYPTION_KEYS",
-    "REDRESS_PSEUDONYM_KEY",
-    "REDRESS_PUBLIC_URL",
-    "REDRESS_TRUSTED_PROXIES",
-}
+INTAKE_ALONE = {"REDRESS_ENCRYPTION_KEYS", "REDRESS_PSEUDONYM_KEY", "REDRESS_PUBLIC_URL"}
+OF_PEOPLE = {"REDRESS_SESSION_KEYS", "REDRESS_TRUSTED_PROXIES"}
 
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_each_process_gets_only_its_own_database_and_intake_alone_the_encryption_keys(service: str) -> None:
     expected = {"REDRESS_KAFKA", DATABASES[service]} | (INTAKE_ALONE if service == "intake" else set())
-    assert set(REDRESS[service]["environment"]) == expected
+    assert set(REDRESS[service]["environment"]) == expected | OF_PEOPLE
     assert set(REDRESS[f"{service}-worker"]["environment"]) == expected | {"REDRESS_WORKER_PORT"}
 
 

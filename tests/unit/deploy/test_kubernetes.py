@@ -141,7 +141,7 @@ def test_every_deployment_is_probed_spread_and_outlives_its_replacement(one: dic
 def test_each_service_has_an_http_process_and_a_worker_that_wait_for_its_schema(service: str) -> None:
     found = {name(one): one for one in of_kind("Deployment") if labels(one)["app.kubernetes.io/name"] == service}
     commands = {key: pod(one)["containers"][0]["args"] for key, one in found.items()}
-    serve = ["serve", service, "--host", "0.0.0.0", "--port", "8000", "--below", f"/{service}"]
+    serve = ["serve", service, "--host", "0.0.0.0", "--port", "8000", "--root-path", f"/{service}"]
     assert commands == {f"{service}-http": serve, f"{service}-worker": ["work", service]}
     for one in found.values():
         assert pod(one)["initContainers"][0]["args"] == ["migrate", service, "--wait", "600"]
@@ -219,8 +219,9 @@ def test_every_setting_is_one_that_there_is_and_no_secret_is_written_down(one: d
         for key, value in given.items():
             if SECRET.search(key):
                 assert set(value) == {"secretKeyRef"}, f"{key} is written down"
-                reference = value["secretKeyRef"]["name"].removeprefix("redress-")
-                assert service in (reference, "migrate"), f"{service} may read {reference}'s secrets"
+                secret = value["secretKeyRef"]["name"]
+                mine = {"redress", f"redress-{service}"} if service != "migrate" else {f"redress-{s}" for s in SERVICES}
+                assert secret in mine, f"{service} may read {secret}"
     assert not of_kind("Secret")
 
 
@@ -232,7 +233,7 @@ def test_each_service_has_what_it_cannot_start_without() -> None:
             for v in container.get("env", [])
             if "valueFrom" in v and not v["valueFrom"]["secretKeyRef"].get("optional")
         }
-        needs = {f"REDRESS_DATABASE_{service.upper()}"} if service in SERVICES else set()
+        needs = {f"REDRESS_DATABASE_{service.upper()}", "REDRESS_SESSION_KEYS"} if service in SERVICES else set()
         needs |= {"REDRESS_ENCRYPTION_KEYS", "REDRESS_PSEUDONYM_KEY"} if service == "intake" else set()
         assert required == needs
         assert {"REDRESS_KAFKA"} <= dict(settings(one, container)).keys() & COMMON
