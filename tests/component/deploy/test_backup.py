@@ -118,14 +118,11 @@ async def test_a_desk_restored_from_a_backup_under_load_goes_on_as_after_a_crash
         # callers whose answer was lost with the old desk send the same again
         await asyncio.gather(*(channel.post(n, *([note] if n == 0 else [])) for n in told))
         again = dict(channel.told)
-        async with asyncio.timeout(10):
-            while (await channel.http.get("/health/ready")).json()["services"]["intake"]["checks"]["outbox"]["depth"]:
-                await asyncio.sleep(0.02)
+        settings = settings_of(new)
+        databases = {name: service.database(settings[name]) for name, service in SERVICES.items()}
+        assert await restoring.reconcile.wait_until_drained(databases, 30, settings=settings)
     assert again.keys() == told.keys()
     assert all(again[number]["id"] == told[number]["id"] for number in told if told[number]["id"] in kept)
-    settings = settings_of(new)
-    databases = {name: service.database(settings[name]) for name, service in SERVICES.items()}
-    await restoring.deliver(databases, settings)
     compared = await restoring.reconcile.reconcile(databases, settings=settings)
     for db in databases.values():
         await db.close()
