@@ -68,7 +68,9 @@ class Findings:
         self.differences.append(f"{what}: {shown}{more}" if ids else what)
 
 
-async def wait_until_drained(databases: Mapping[str, Database], seconds: float) -> bool:
+async def wait_until_drained(
+    databases: Mapping[str, Database], seconds: float, *, settings: Mapping[str, Any] | None = None
+) -> bool:
     """Give the relays `seconds` to publish what waits; whether nothing waits any more."""
     until = time.monotonic() + seconds
     while True:
@@ -76,15 +78,15 @@ async def wait_until_drained(databases: Mapping[str, Database], seconds: float) 
         for db in databases.values():
             async with db.reading() as session:
                 depths.append((await outbox_state(session, db.tables)).depth)
-        if not any(depths) and not await _unheard(databases):
+        if not any(depths) and not await unheard(databases, settings):
             return True
         if time.monotonic() > until:
             return False
         await asyncio.sleep(0.3)
 
 
-async def reconcile(databases: Mapping[str, Database]) -> Findings:
-    """Compare the four services. Reads only."""
+async def reconcile(databases: Mapping[str, Database], *, settings: Mapping[str, Any] | None = None) -> Findings:
+    """Compare the four services. Reads only. `settings` by service, where they are not those of the environment."""
     found = Findings()
     received = await _ids(databases["intake"], Complaint.__table__.c.id)  # type: ignore[attr-defined]
     cases = await _ids(databases["routing"], routing.table.c.complaint_id)
@@ -110,7 +112,7 @@ async def reconcile(databases: Mapping[str, Database]) -> Findings:
     for name, db in databases.items():
         await _outbox(found, name, db)
         await _chain(found, name, db)
-    for service, missing in (await _unheard(databases)).items():
+    for service, missing in (await unheard(databases, settings)).items():
         found.differs(f"{service} has not handled {len(missing)} events meant for it", sorted(missing))
     return found
 
@@ -234,7 +236,7 @@ async def _chain(found: Findings, name: str, db: Database) -> None:
         found.differs(f"{name}'s audit chain is broken: {verdict.reason}")
 
 
-async def _unheard(databases: Mapping[str, Database]) -> dict[str, set[str]]:
+async def unheard(databases: Mapping[str, Database], settings: Mapping[str, Any] | None = None) -> dict[str, set[str]]:
     """For each consuming service, published events of types that it handles and has neither handled nor parked."""
     published: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for name, db in databases.items():
@@ -244,7 +246,7 @@ async def _unheard(databases: Mapping[str, Database]) -> dict[str, set[str]]:
         published[name] = [(str(i), str(t)) for i, t in rows]
     missing: dict[str, set[str]] = {}
     for name, db in databases.items():
-        consumes = _consumes(name, db)
+        consumes = _consumes(name, db, settings)
         wanted = {i for source in consumes[0] for i, kind in published[source] if kind in consumes[1]}
         tables = db.tables
         async with db.reading() as session:
@@ -255,11 +257,17 @@ async def _unheard(databases: Mapping[str, Database]) -> dict[str, set[str]]:
     return missing
 
 
-def _consumes(name: str, db: Database) -> tuple[Sequence[str], frozenset[str]]:
+_CONSUMED: dict[str, tuple[Sequence[str], frozenset[str]]] = {}
+
+
+def _consumes(name: str, db: Database, settings: Mapping[str, Any] | None) -> tuple[Sequence[str], frozenset[str]]:
+    """Whom a service hears and which events it handles. The worker knows; what it knows is the same in every process,
+    and making one means reading packs and models."""
     from shared.bus.local import LocalBus
 
-    service = SERVICES[name]
-    worker = service.worker(service.settings(), db, LocalBus())
-    if worker.consumes is None:
-        return (), frozenset()
-    return worker.consumes.services, worker.consumes.types & EVENTS.keys()
+    if name not in _CONSUMED:
+        service = SERVICES[name]
+        worker = service.worker(settings[name] if settings else service.settings(), db, LocalBus())
+        told = worker.consumes
+        _CONSUMED[name] = (told.services, told.types & EVENTS.keys()) if told else ((), frozenset())
+    return _CONSUMED[name]

@@ -1,13 +1,19 @@
 """Alembic for every service: one environment, run by code (`migrate`), one folder of versions a service."""
 
+import asyncio
+import contextlib
 import ssl
+import time
 from pathlib import Path
 from typing import Any
 
 from alembic import command, context
 from alembic.config import Config
-from sqlalchemy import MetaData, create_engine, pool
+from alembic.script import ScriptDirectory
+from sqlalchemy import MetaData, create_engine, pool, text
 from sqlalchemy.engine import make_url
+
+from shared.db import Database
 
 
 def config(folder: Path, url: str, tls: ssl.SSLContext | None = None) -> Config:
@@ -28,6 +34,29 @@ def migrate(folder: Path, url: str, revision: str = "head", *, tls: ssl.SSLConte
     command.upgrade(config(folder, url, tls), revision)
 
 
+def wait_for(folder: Path, db: Database, seconds: float) -> bool:
+    """Wait until somebody has brought `db` to the newest revision in `folder`, or to one that only a later version
+    knows, which this version can live with (see CONTRIBUTING, "Migrations"). Whether that came true. Blocking."""
+    script = ScriptDirectory.from_config(config(folder, ""))
+    older = {one.revision for one in script.walk_revisions()} - {script.get_current_head()}
+
+    async def look() -> bool:
+        until = time.monotonic() + seconds
+        try:
+            while True:
+                with contextlib.suppress(Exception):  # away, or without any table yet
+                    async with db.reading() as session:
+                        if await session.scalar(text("SELECT version_num FROM alembic_version")) not in {*older, None}:
+                            return True
+                if time.monotonic() > until:
+                    return False
+                await asyncio.sleep(1)
+        finally:
+            await db.close()
+
+    return asyncio.run(look())
+
+
 def run(metadata: MetaData) -> None:
     """What each `migrations/env.py` calls."""
     url = context.config.attributes["url"]
@@ -45,9 +74,7 @@ def run(metadata: MetaData) -> None:
 
 def _run_on_postgres(url: str, options: dict[str, Any], tls: ssl.SSLContext | None) -> None:
     """asyncpg is the one PostgreSQL driver here, so its loop runs inside this call."""
-    import asyncio
-
-    from sqlalchemy import Connection, text
+    from sqlalchemy import Connection
     from sqlalchemy.ext.asyncio import create_async_engine
 
     def inside(connection: Connection) -> None:

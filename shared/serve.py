@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import uvicorn
+from uvicorn.importer import import_from_string
 
 from shared.settings import Settings
 from shared.web import live
@@ -21,6 +22,21 @@ def settle_memory() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_GC_THRESHOLDS)
+
+
+class Below:
+    """`app` at the path `prefix` of an address that it shares, whether the proxy in front strips the prefix or not."""
+
+    def __init__(self, app: Callable[..., Any], prefix: str) -> None:
+        self._app = app
+        self._prefix = "/" + prefix.strip("/")
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        if "path" in scope:
+            inside = scope["path"] == self._prefix or scope["path"].startswith(f"{self._prefix}/")
+            path = scope["path"] if inside else self._prefix + scope["path"]
+            scope = {**scope, "path": path, "root_path": self._prefix}
+        await self._app(scope, receive, send)
 
 
 class Server(uvicorn.Server):
@@ -39,9 +55,11 @@ def server(
     app: str | Callable[..., Any], *, host: str, port: int, root_path: str = "", tls: ssl.SSLContext | None = None
 ) -> Server:
     """A server of `app` (an ASGI app, or `module:factory` as text), to be awaited in a running event loop. `root_path`
-    is where a gateway puts it; what `REDRESS_TRUSTED_PROXIES` tell of a request's sender and scheme is believed. With
-    `tls` it serves https alone."""
+    is where a gateway puts it, stripped from the path or not; what `REDRESS_TRUSTED_PROXIES` tell of a request's sender
+    and scheme is believed. With `tls` it serves https alone."""
     proxies = Settings().trusted_proxies
+    if root_path.strip("/"):
+        app = Below(import_from_string(app)() if isinstance(app, str) else app, root_path)
     return Server(
         uvicorn.Config(
             app,
@@ -55,7 +73,6 @@ def server(
             access_log=False,
             log_config=None,
             server_header=False,
-            root_path=root_path,
             proxy_headers=bool(proxies),
             forwarded_allow_ips=list(proxies),
             backlog=2048,

@@ -56,9 +56,6 @@ class Settings(BaseSettings):
     rate_limit_readers: str = Field(
         "6000/minute", description="Pages open to all that one address may read, in each process"
     )
-    trusted_proxies: tuple[str, ...] = Field(
-        (), description="Networks of the proxies in front, whose X-Forwarded-For is believed"
-    )
     tls_ca: Path | None = Field(
         None, description="PEM file of the authorities that servers and clients must be of; unset: the machine's own"
     )

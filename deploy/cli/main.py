@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from deploy.cli import classify, operate
+from deploy.cli import backup, classify, operate
 from deploy.cli.common import CLUSTER, console, home_option, read_environment
 from shared import logs
 
@@ -17,6 +17,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 import_app = typer.Typer(no_args_is_help=True, help="Bring complaints in from elsewhere.")
 app.add_typer(import_app, name="import")
 operate.attach(app)
+backup.attach(app)
 classify.attach(app)
 
 
@@ -114,12 +115,24 @@ def front(
 
 
 @app.command()
-def migrate(services: Annotated[list[str] | None, typer.Argument()] = None) -> None:
+def migrate(
+    services: Annotated[list[str] | None, typer.Argument()] = None,
+    wait: Annotated[
+        float, typer.Option(help="Change nothing: wait so many seconds until somebody else has migrated")
+    ] = 0,
+) -> None:
     """Bring the databases up to date (all, or those of the services named)."""
     from deploy.registry import SERVICES
+    from shared import migrations
 
     for name in services or SERVICES:
         _known(name, SERVICES)
+        if wait:
+            service = SERVICES[name]
+            if not migrations.wait_for(service.migrations, service.database(service.settings()), wait):
+                console.print(f"{name}: not up to date after {wait:g} s")
+                raise typer.Exit(1)
+            continue
         SERVICES[name].migrate(SERVICES[name].settings())
         console.print(f"{name}: up to date")
 

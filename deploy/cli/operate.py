@@ -51,14 +51,16 @@ def reconcile(
     """Compare what intake received with cases, clocks and figures; print each difference; exit 1 if there is any."""
     from deploy import desk
     from deploy import reconcile as tool
+    from deploy.registry import SERVICES
 
     async def compare() -> tool.Findings:
         databases = desk.databases_of(home)
+        settings = {name: service.settings(home=home) for name, service in SERVICES.items()}
         try:
             with console.status("Waiting for events in flight ..."):
-                await tool.wait_until_drained(databases, wait)
+                await tool.wait_until_drained(databases, wait, settings=settings)
             with console.status("Comparing ..."):
-                return await tool.reconcile(databases)
+                return await tool.reconcile(databases, settings=settings)
         finally:
             for db in databases.values():
                 await db.close()
