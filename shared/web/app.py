@@ -57,6 +57,8 @@ def create_app(
                 async with lifespan(app):
                     yield
         finally:
+            for close in app.state.closing:
+                await close()
             noting.cancel()
             await asyncio.gather(noting, return_exceptions=True)
             with contextlib.suppress(Exception):
@@ -83,6 +85,7 @@ def create_app(
     app.state.db = db
     app.state.clock = clock
     app.state.authenticator = Authenticator(keys, staff)
+    app.state.closing = []  # what the parts of the app want awaited before its database goes
     dress(app, service, settings)
     app.include_router(health.router)
     docs.install(app)
