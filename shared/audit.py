@@ -81,8 +81,8 @@ def verify(rows: Iterable[dict[str, Any]], *, expected_head: str | None = None) 
 
 
 async def export(db: Database, *only: ColumnElement[bool]) -> AsyncIterator[dict[str, Any]]:
-    """Every entry in order, as JSON-ready rows, read in slices. `only`: conditions on the table of entries; what is left
-    then is no chain that could be verified."""
+    """Every entry in order, as JSON-ready rows, read in slices. `only`: conditions on the table of entries; what is
+    left then is no chain that could be verified."""
     table, last = db.tables.audit, 0
     while True:
         async with db.reading() as session:

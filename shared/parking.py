@@ -95,18 +95,22 @@ async def stuck(tx: AsyncSession, tables: SystemTables, *, after: int, limit: in
     ahead = (earlier.c.subject == parked.c.subject, earlier.c.settled_at.is_(None), earlier.c.id < parked.c.id)
     first = ~exists().where(*ahead).correlate(parked)
     query = _with_behind(tables).where(parked.c.id > after, or_(parked.c.reason != "behind", first))
-    return (await tx.execute(query.order_by(tables.parked.c.id).limit(limit))).mappings().all()
+    rows: Sequence[RowMapping] = (await tx.execute(query.order_by(parked.c.id).limit(limit))).mappings().all()
+    return rows
 
 
 async def waiting(tx: AsyncSession, tables: SystemTables, id: int) -> RowMapping | None:
     """One that is not settled, as `stuck` gives it."""
-    return (await tx.execute(_with_behind(tables).where(tables.parked.c.id == id))).mappings().first()
+    row: RowMapping | None = (await tx.execute(_with_behind(tables).where(tables.parked.c.id == id))).mappings().first()
+    return row
 
 
 async def of_subject(tx: AsyncSession, tables: SystemTables, subject: str) -> set[int]:
     """The numbers of all that waits of one complaint."""
     parked = tables.parked.c
-    return set((await tx.scalars(select(parked.id).where(parked.settled_at.is_(None), parked.subject == subject))).all())
+    return set(
+        (await tx.scalars(select(parked.id).where(parked.settled_at.is_(None), parked.subject == subject))).all()
+    )
 
 
 def _with_behind(tables: SystemTables) -> Select[Any]:

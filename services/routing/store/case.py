@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Column, Index, Numeric, Text, func, select
+from sqlalchemy import Column, Index, Numeric, Text, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field
 
@@ -87,6 +87,28 @@ Index("complaint_case_queue", table.c.department, table.c.state, table.c.sort_ke
 Index("complaint_case_assignee", table.c.assignee, table.c.sort_key)
 Index("complaint_case_customer", table.c.customer_ref)
 Index("complaint_case_incident", table.c.incident_id)
+# For compliance checks. The first holds what can be amiss with a closed case, which is next to nothing.
+AMISS = """closed_at IS NOT NULL AND (final_response_at IS NULL OR delivered_at IS NULL OR NOT rights_told
+OR outcome IS NULL OR root_cause IS NULL OR approved_by = proposed_by OR about <> '[]')"""
+ALONE = "closed_at IS NOT NULL AND approved_by IS NULL"
+Index(
+    "complaint_case_amiss",
+    table.c.closed_at,
+    table.c.complaint_id,
+    sqlite_where=text(AMISS),
+    postgresql_where=text(AMISS),
+)
+Index(
+    "complaint_case_alone",
+    table.c.closed_at,
+    table.c.complaint_id,
+    table.c.outcome,
+    table.c.severity,
+    table.c.redress_currency,
+    table.c.redress_value,
+    sqlite_where=text(ALONE),
+    postgresql_where=text(ALONE),
+)
 
 
 class EarlyEscalation(Base, table=True):

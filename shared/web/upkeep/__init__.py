@@ -1,5 +1,5 @@
-"""What every service has for auditors and admins: the audit trail and its verification, compliance checks, parked events,
-API keys.
+"""What every service has for auditors and admins: the audit trail and its verification, compliance checks, parked
+events, API keys.
 
     create_app(..., routers=[..., *upkeep.routers(), session.router()])
     upkeep.install(app, handle=consumers.handler(...), checks=compliance.checks(...))

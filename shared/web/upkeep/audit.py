@@ -5,7 +5,7 @@ they were written, so days are found by halving. For a person or an action a pag
 entries and says how far it came.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Any
@@ -25,7 +25,7 @@ from shared.web.upkeep.common import PAGE, Reader, case_url, database, day, down
 
 AT_ONCE = 20_000  # entries that one page looks through
 LATE = timedelta(minutes=5)
-"""Entries bear the time at which the work began, and are numbered when it was done: by so much they may be out of order."""
+"""Entries bear the time at which work began and are numbered when it was done: by so much they may be out of order."""
 _CODE = r"^[A-Za-z0-9._:@|/+ -]*$"
 
 
@@ -59,7 +59,8 @@ class Filters:
         since, until = day(self.since, "from"), day(self.until, "to")
         if since and until and until < since:
             raise wrong("to", "ended_before_start")
-        return since and midnight(request, since), until and midnight(request, until, next=True)
+        begin = midnight(request, since) if since else None
+        return begin, midnight(request, until, next=True) if until else None
 
     @property
     def asked(self) -> dict[str, str]:
@@ -89,7 +90,7 @@ Asked = Annotated[Filters, Depends(_filters)]
 def router() -> Router:
     found = Router(include_in_schema=False)
     found.add_api_route("/audit", trail, methods=["GET"], response_class=HTMLResponse)
-    found.add_api_route("/audit/export", export, methods=["GET"], response_class=HTMLResponse)
+    found.add_api_route("/audit/export", export, methods=["GET"], response_class=Response)
     return found
 
 
@@ -103,7 +104,7 @@ async def trail(
     """The entries that the filters let pass, newest first, those before the number `before`."""
     t = pages.translator(request)
     failed = ""
-    rows: list[Mapping[str, Any]] = []
+    rows: list[Any] = []
     further: int | None = None
     reached: datetime | None = None
     try:
@@ -134,7 +135,7 @@ async def trail(
 
 async def _look(
     request: Request, session: AsyncSession, filters: Filters, before: int | None
-) -> tuple[list[Mapping[str, Any]], int | None, datetime | None]:
+) -> tuple[list[Any], int | None, datetime | None]:
     """A page of entries, before which number to go on, and, where entries had to be looked through one by one and there
     are more, the time back to which that was done."""
     table = database(request).tables.audit

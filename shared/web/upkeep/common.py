@@ -71,7 +71,7 @@ def day(text: str, name: str) -> date | None:
 
 
 def midnight(request: Request, of: date, *, next: bool = False) -> datetime:
-    """When the day `of` begins in the bank's time zone, or the `next` one. Raises Invalid at the ends of the calendar."""
+    """When the day `of` begins in the bank's time zone, or the `next` one. Raises Invalid."""
     try:
         begins = datetime.combine(of + timedelta(days=1 if next else 0), time(), request.app.state.settings.zone)
         return begins.astimezone(UTC)

@@ -34,7 +34,7 @@ def router() -> Router:
     found = Router(include_in_schema=False)
     found.add_api_route("/audit/compliance", overview, methods=["GET"], response_class=HTMLResponse)
     found.add_api_route("/audit/compliance/{code}", listed, methods=["GET"], response_class=HTMLResponse)
-    found.add_api_route("/audit/compliance/{code}/csv", table, methods=["GET"], response_class=HTMLResponse)
+    found.add_api_route("/audit/compliance/{code}/csv", table, methods=["GET"], response_class=Response)
     return found
 
 

@@ -119,7 +119,7 @@ def _new(given: Mapping[str, str], chosen: Mapping[str, list[str]], now: datetim
     wrong = []
     if not _NAME.match(given["name"]):
         wrong.append(FieldError("/name", "is no name", "string_pattern_mismatch" if given["name"] else "missing"))
-    known = {"roles": set(Role), "scopes": set(Scope), "channels": set(i18n.codes("channel"))}
+    known: dict[str, set[str]] = {"roles": set(Role), "scopes": set(Scope), "channels": set(i18n.codes("channel"))}
     wrong += [
         FieldError(f"/{name}", "is none of these", "enum") for name, codes in known.items() if set(chosen[name]) - codes
     ]
@@ -127,7 +127,9 @@ def _new(given: Mapping[str, str], chosen: Mapping[str, list[str]], now: datetim
         wrong.append(FieldError("/roles", "nothing is allowed", "no_rights"))
     ends = None
     if given["days"]:
-        days = int(given["days"]) if given["days"].isascii() and given["days"].isdigit() and len(given["days"]) < 6 else 0
+        days = (
+            int(given["days"]) if given["days"].isascii() and given["days"].isdigit() and len(given["days"]) < 6 else 0
+        )
         if not 1 <= days <= MOST_DAYS:
             wrong.append(FieldError("/days", "is no number of days", "int_parsing"))
         else:

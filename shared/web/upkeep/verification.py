@@ -1,6 +1,7 @@
 """`/audit/verification`: whether the audit chain holds, found out in the background."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -84,7 +85,8 @@ class Verifier:
         while walk.seq < head:
             async with self._db.reading() as session:
                 query = select(table).where(table.c.seq > walk.seq, table.c.seq <= head)
-                rows = (await session.execute(query.order_by(table.c.seq).limit(SLICE))).mappings().all()
+                found = await session.execute(query.order_by(table.c.seq).limit(SLICE))
+            rows: Sequence[Any] = found.mappings().all()
             if not rows:
                 break
             # in a thread: a slice takes some ten milliseconds, for which requests would stand still
