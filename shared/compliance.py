@@ -1,7 +1,8 @@
 """Compliance checks: what of a period broke a rule, according to a service's own tables.
 
-A service lists its checks in `usecases/compliance.py` and hands them to `shared.web.upkeep`, which shows them. A check finds violations and nothing else, newest first, and reads no more than it shows: its queries rest on
-indexes that hold the violations alone.
+A service lists its checks in `usecases/compliance.py` and hands them to `shared.web.upkeep`, which shows them. A check
+finds violations and nothing else, newest first, and reads no more than it shows: its queries rest on indexes that hold
+the violations alone, or little else.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence

@@ -75,4 +75,4 @@ async def unreviewed(tx: AsyncSession, since: date, until: date, limit: int) -> 
 
 
 def _spans(spans: Spans) -> Any:
-    return values(column("since", UtcDateTime), column("until", UtcDateTime), name="span").data(list(spans))
+    return values(column("since", UtcDateTime), column("until", UtcDateTime), name="span").data(list(spans)).cte("span")

@@ -56,7 +56,6 @@ def checks(languages: Sequence[str], jurisdiction: str) -> list[Check]:
 async def _due(session: AsyncSession, period: Period, months: int, days: int) -> list[tuple[date, date, datetime]]:
     """What had to be there in the period: first and last day of what it is about, and the first moment too late.
     Before its first complaint a desk has nothing to report."""
-    await reading.agree(session)
     today = period.now.astimezone(period.zone).date()
     received = await reading.over_time(session, "received", "month", Selection(until=today))
     first = min(received, default=None)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, String, and_, cast, func, or_, select, text
+from sqlalchemy import ColumnElement, Interval, RowMapping, String, and_, cast, func, literal, or_, select, text
 from sqlalchemy import exists as there_is
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -94,7 +94,7 @@ def _entry_key() -> ColumnElement[str]:
 def _later(tx: AsyncSession, column: ColumnElement[datetime], by: timedelta) -> ColumnElement[Any]:
     if tx.get_bind().dialect.name == "sqlite":  # times are texts there
         return func.strftime("%Y-%m-%d %H:%M:%f000", column, f"+{int(by.total_seconds())} seconds")
-    return column + by
+    return column + literal(by, Interval)
 
 
 async def _rows(

@@ -1,6 +1,6 @@
 """`/audit/compliance`: what broke the rules in a period, check by check (`shared.compliance`), with the cases."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any
@@ -21,6 +21,7 @@ from shared.web.upkeep.common import PAGE, Reader, case_url, csv_line, database,
 
 DEFAULT_DAYS = 30
 MOST_DAYS = 366
+BATCH = 500  # findings that a download reads at once
 COUNTED = 200
 """The overview counts so far and then says that there are more."""
 _LABELLED = frozenset(("step", "outcome", "missing", "needs", "action", "language"))
@@ -172,24 +173,23 @@ async def table(
     detail = {"check": code, "from": period.since.isoformat(), "to": period.until.isoformat()}
     async with db.transaction() as tx:
         audit.add(tx, principal.id, "compliance.exported", code, now=clock(), detail=detail)
+    async with db.reading() as session:  # before anything is sent: what fails must not look like an empty list
+        first = await check.find(session, period, None, BATCH)
     name = f"{request.app.state.service}-{code}-{period.since}-{period.until}.csv"
-    return download(_lines(db, check, period), name, "text/csv; charset=utf-8")
+    return download(_lines(db, check, period, first), name, "text/csv; charset=utf-8")
 
 
-async def _lines(db: Database, check: Check, period: Period) -> AsyncIterator[bytes]:
-    """For programs: times in RFC 3339, codes as they are; the columns are those of the first row."""
-    place: Place | None = None
-    names: list[str] | None = None
-    while True:
-        async with db.reading() as session:
-            found = await check.find(session, period, place, 500)
-        if names is None:
-            names = list(found[0].facts) if found else []
-            yield csv_line(["at", "complaint_id", *names])
+async def _lines(db: Database, check: Check, period: Period, found: Sequence[Finding]) -> AsyncIterator[bytes]:
+    """For programs: times in RFC 3339, codes as they are; the columns are those of the first row. `found`: the first
+    BATCH."""
+    names = list(found[0].facts) if found else []
+    yield csv_line(["at", "complaint_id", *names])
+    while found:
         yield b"".join(csv_line([rfc3339(f.at), f.complaint, *_plain(f.facts, names)]) for f in found)
-        if len(found) < 500:
+        if len(found) < BATCH:
             return
-        place = found[-1].place
+        async with db.reading() as session:
+            found = await check.find(session, period, found[-1].place, BATCH)
 
 
 def _plain(facts: Mapping[str, Fact], names: list[str]) -> list[object]:

@@ -171,7 +171,7 @@ async def test_a_key_is_shown_once_replaced_and_ended(bench: Any) -> None:
     async with await signed_in(bench, "auditor") as client:
         listed = (await client.get("/keys?lang=en")).text
         assert listed.count("over a year old") == 1
-        assert "<form class=\"entry\"" not in listed
+        assert '<form class="entry"' not in listed
 
 
 @SQLITE
