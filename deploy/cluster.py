@@ -57,7 +57,8 @@ class Cluster:
         return {
             "REDRESS_HOME": str(self.home),
             "REDRESS_KAFKA": self.kafka.bootstrap,
-            "REDRESS_PUBLIC_URL": self.address("intake"),
+            "REDRESS_PUBLIC_URL": f"http://127.0.0.1:{self.desk_port}/intake",
+            "REDRESS_TRUSTED_PROXIES": '["127.0.0.1"]',
             **self._secrets(),
             **{f"REDRESS_DATABASE_{name.upper()}": self.postgres.url(f"redress_{name}") for name in _NAMES},
         }
@@ -81,7 +82,9 @@ class Cluster:
             raise StartFailed(f"the migrations failed:\n{migrate.last_words()}")
         say("Services ...")
         for name in _NAMES:
-            self.children[name] = self._child(name, "serve", name, "--port", str(self.ports[name]))
+            self.children[name] = self._child(
+                name, "serve", name, "--port", str(self.ports[name]), "--root-path", f"/{name}"
+            )
             worker = f"{name}-worker"
             listens = {"REDRESS_WORKER_PORT": str(self.ports[worker])}
             self.children[worker] = self._child(worker, "work", name, environment=self._of(name) | listens)
@@ -150,6 +153,7 @@ class Cluster:
         if not path.exists():
             self.home.mkdir(parents=True, exist_ok=True)
             lines = f"REDRESS_ENCRYPTION_KEYS=k1:{_key()}\nREDRESS_PSEUDONYM_KEY={_key()}\n"
+            lines += f"REDRESS_SESSION_KEYS=k1:{_key()}\n"
             _write_private(path, lines)
         return dict(line.split("=", 1) for line in path.read_text().splitlines())
 

@@ -19,6 +19,7 @@ from shared.bus import Bus
 from shared.bus.kafka import KafkaBus
 from shared.bus.local import LocalBus
 from shared.db import Database
+from shared.security.principal import Role
 from shared.settings import Settings
 from shared.worker import Worker, run_until_cancelled
 
@@ -67,6 +68,8 @@ def assemble(home: Path, address: str) -> Desk:
     workers = {name: service.worker(settings[name], databases[name], buses[name]) for name, service in SERVICES.items()}
     apps = {name: service.app(settings[name], databases[name]) for name, service in SERVICES.items()}
     known = dev_keys.load(home) if common.embedded else {}
+    for mounted in apps.values():
+        mounted.state.development_staff = {role.value: known[role] for role in Role if role in known}
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

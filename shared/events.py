@@ -375,6 +375,18 @@ class GoalMissed(Event):
     missed_at: AwareDatetime
 
 
+@published("intake", "staff.signed_out")
+class StaffSignedOut(Event):
+    """A session of a member of staff ended before its time: `session` is one of ours, `directory_session` one of the
+    bank's directory; `staff` alone means all that the person began until then. `complaint_id` is here the id of this
+    ending."""
+
+    session: str | None = None
+    directory_session: str | None = None
+    staff: str | None = None
+    signed_out_at: AwareDatetime
+
+
 @published("routing", "complaint.acknowledged")
 class ComplaintAcknowledged(Event):
     """The complainant was told that the complaint is in hand."""

@@ -7,6 +7,8 @@ from typing import Any
 
 import uvicorn
 
+from shared.settings import Settings
+
 # Net new objects before the youngest are walked through. Python's 700 is reached every few requests, though what a
 # request makes dies by its reference count; only what is left in cycles (tracebacks, mostly) waits for this.
 _GC_THRESHOLDS = (50_000, 20, 50)
@@ -27,8 +29,10 @@ class Server(uvicorn.Server):
         settle_memory()
 
 
-def server(app: str | Callable[..., Any], *, host: str, port: int) -> Server:
-    """A server of `app` (an ASGI app, or `module:factory` as text), to be awaited in a running event loop."""
+def server(app: str | Callable[..., Any], *, host: str, port: int, root_path: str = "") -> Server:
+    """A server of `app` (an ASGI app, or `module:factory` as text), to be awaited in a running event loop. `root_path`
+    is where a gateway puts it; what `REDRESS_TRUSTED_PROXIES` tell of a request's sender and scheme is believed."""
+    proxies = Settings().trusted_proxies
     return Server(
         uvicorn.Config(
             app,
@@ -42,7 +46,9 @@ def server(app: str | Callable[..., Any], *, host: str, port: int) -> Server:
             access_log=False,
             log_config=None,
             server_header=False,
-            proxy_headers=False,
+            root_path=root_path,
+            proxy_headers=bool(proxies),
+            forwarded_allow_ips=list(proxies),
             backlog=2048,
             timeout_keep_alive=30,  # seconds; longer than the pause of a load balancer's probe
             timeout_graceful_shutdown=20,
@@ -55,9 +61,9 @@ def _end(*_: object) -> None:
     raise SystemExit(0)
 
 
-def serve(app: str | Callable[..., Any], *, host: str = "127.0.0.1", port: int = 8000) -> None:
+def serve(app: str | Callable[..., Any], *, host: str = "127.0.0.1", port: int = 8000, root_path: str = "") -> None:
     """Serve `app` until SIGTERM or Ctrl-C, then answer what has begun. Raises SystemExit where it cannot start."""
-    served = server(app, host=host, port=port)
+    served = server(app, host=host, port=port, root_path=root_path)
     signal.signal(signal.SIGTERM, _end)  # uvicorn raises the signal again when it has stopped
     try:
         served.run()

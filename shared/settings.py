@@ -1,11 +1,14 @@
 """Settings from the environment (`REDRESS_*`), frozen. Each service adds its own in `services/<name>/settings.py`."""
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.security.sessions import SessionKeys, development_keys
 
 
 class Settings(BaseSettings):
@@ -23,6 +26,20 @@ class Settings(BaseSettings):
     oidc_audience: str = "redress"
     oidc_jwks_url: str | None = Field(None, description="Where its keys are; unset: found by discovery")
     oidc_roles_claim: str = "roles"
+    oidc_branch_claim: str = "branch"
+    oidc_departments_claim: str = "departments"
+    oidc_client_id: str | None = Field(None, description="Our name at the directory; unset: no signing in through it")
+    oidc_client_secret: SecretStr | None = Field(None, description="Our secret there; unset: a public client")
+    oidc_scopes: str = "openid"
+    session_keys: SecretStr | None = Field(
+        None, description="id:base64,... of 32 bytes each, the current one first; unset: nobody signs in to pages"
+    )
+    trusted_proxies: tuple[str, ...] = Field(
+        (), description="Networks of the proxies in front, whose X-Forwarded-For is believed"
+    )
+    session_hours: float = Field(12, gt=0, le=24, description="The longest that a session lasts")
+    session_idle_minutes: float = Field(30, gt=0, description="A session ends when nothing was done for so long")
+    sign_in_limit: str = Field("20/minute", description="How often one address may try to sign in")
     otlp_endpoint: str | None = Field(None, description="OTLP/HTTP base address; unset: no traces are exported")
     log_level: str = "INFO"
     retention_days: int = Field(90, ge=1, description="How long sent events stay in the outbox as its archive")
@@ -38,6 +55,27 @@ class Settings(BaseSettings):
         except Exception as error:
             raise ValueError(f"{value} is no IANA time zone") from error
         return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _known_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            ip_network(network, strict=False)
+        return value
+
+    @field_validator("session_keys")
+    @classmethod
+    def _usable_session_keys(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            SessionKeys.parse(value.get_secret_value())
+        return value
+
+    @property
+    def sealing(self) -> SessionKeys | None:
+        """What seals sessions; made in `home` by the embedded default alone."""
+        if self.session_keys is not None:
+            return SessionKeys.parse(self.session_keys.get_secret_value())
+        return development_keys(self.home / "session-keys") if self.embedded else None
 
     @property
     def zone(self) -> ZoneInfo:

@@ -16,9 +16,10 @@ from shared import __version__, erasure, metrics
 from shared.bus import Bus
 from shared.clock import Clock
 from shared.db import Database
-from shared.events import TOPICS, ComplaintErased
+from shared.events import TOPICS, ComplaintErased, StaffSignedOut
 from shared.inbox import Consumer, Handle
 from shared.relay import Relay
+from shared.security import ended
 from shared.serve import settle_memory
 
 log = structlog.get_logger()
@@ -64,7 +65,9 @@ class Worker:
         self.bus = bus
         if consumes is not None:
             heeding = erasure.heeding(consumes.handle, consumes.types, db.tables)
-            consumes = Consumes(consumes.services, consumes.types | {ComplaintErased.type}, heeding)
+            types = consumes.types | {ComplaintErased.type}
+            heeding = ended.heeding(heeding, types, db.tables)
+            consumes = Consumes(consumes.services, types | {StaffSignedOut.type}, heeding)
         self.consumes = consumes
         self._clock = clock
         self._relay = Relay(db, bus, TOPICS[db.service], clock)

@@ -11,6 +11,7 @@ time is marked `alone`: nothing else runs beside it.
 """
 
 import asyncio
+import base64
 import fcntl
 import importlib
 import itertools
@@ -63,6 +64,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in [n for n in os.environ if n.startswith("REDRESS_")]:
         del os.environ[name]
     os.environ["REDRESS_KAFKA_LIBS"] = libs
+    os.environ["REDRESS_SESSION_KEYS"] = "test:" + base64.b64encode(os.urandom(32)).decode()
     worker = os.environ.get("PYTEST_XDIST_WORKER")
     if worker:
         ports.take_share(int(worker.removeprefix("gw")), int(os.environ["PYTEST_XDIST_WORKER_COUNT"]))

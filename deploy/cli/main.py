@@ -66,13 +66,14 @@ def serve(
     service: Annotated[str, typer.Argument(help="intake, routing, sla or reporting")],
     host: str = "127.0.0.1",
     port: int = 8001,
+    root_path: Annotated[str, typer.Option(help="Where a gateway puts the service, such as /routing")] = "",
 ) -> None:
     """Run one service's HTTP process."""
     from shared.events import TOPICS
     from shared.serve import serve as run
 
     _known(service, TOPICS)  # the register would load all four services, which takes longer than starting one
-    run(f"services.{service}.app:app", host=host, port=port)
+    run(f"services.{service}.app:app", host=host, port=port, root_path=root_path)
 
 
 @app.command()
@@ -91,16 +92,21 @@ def front(
     host: str = "127.0.0.1",
     port: int = 8000,
 ) -> None:
-    """Run the page that shows the health of all services."""
+    """Run the page that shows the health of all services, and lead to each under its name."""
     import httpx
 
     from deploy import health_page
+    from deploy.gateway import Gateway, to
     from shared.serve import serve as run
     from shared.settings import Settings
 
     addresses = dict(pair.split("=", 1) for pair in services.split(","))
-    sources = {n: health_page.Source(a, httpx.AsyncClient(base_url=a)) for n, a in addresses.items()}
-    run(health_page.create_app(Settings(), sources), host=host, port=port)
+    sources = {n: health_page.Source(f"/{n}", httpx.AsyncClient(base_url=a)) for n, a in addresses.items()}
+    run(
+        Gateway({n: to(a) for n, a in addresses.items()}, health_page.create_app(Settings(), sources)),
+        host=host,
+        port=port,
+    )
 
 
 @app.command()

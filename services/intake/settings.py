@@ -1,6 +1,5 @@
 """Intake's settings."""
 
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal
 
@@ -40,21 +39,11 @@ class IntakeSettings(Settings):
     )
     form_proof_bits: int = Field(15, ge=0, le=24, description="Zeros that the form's proof of work begins with")
     form_file_max: int = Field(26_214_400, ge=1024, description="Largest file in bytes that the form takes")
-    trusted_proxies: tuple[str, ...] = Field(
-        (), description="Networks of the proxies in front, whose X-Forwarded-For is believed"
-    )
 
     @field_validator("rate_limit_callers", "rate_limit_addresses", "rate_limit_forms")
     @classmethod
     def _known_limit(cls, value: str) -> str:
         parse(value)
-        return value
-
-    @field_validator("trusted_proxies")
-    @classmethod
-    def _known_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for network in value:
-            ip_network(network, strict=False)
         return value
 
     link_window_days: int = Field(

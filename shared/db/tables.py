@@ -125,6 +125,12 @@ class SystemTables:
             Column("revoked_at", UtcDateTime),
             Column("last_used_at", UtcDateTime),
         )
+        self.ended_session = Table(
+            "ended_session",
+            metadata,
+            Column("name", String(200), primary_key=True),
+            Column("ended_at", UtcDateTime, nullable=False, index=True),
+        )
         self.heartbeat = Table(
             "heartbeat",
             metadata,

@@ -31,7 +31,8 @@ class Scope(StrEnum):
 class Principal:
     """The caller. `id` names a key or a person in the bank's directory and goes into the audit trail.
 
-    `channels` are those a key may post for; empty for staff.
+    `channels` are those a key may post for; empty for staff. `branch` and `departments` are where a person works, as
+    the bank's directory says; what is unset there is left to routing's register of officers.
     """
 
     id: str
@@ -39,6 +40,8 @@ class Principal:
     scopes: frozenset[str] = frozenset()
     channels: frozenset[str] = frozenset()
     key_id: str | None = None
+    branch: str | None = None
+    departments: frozenset[str] = frozenset()
 
     def has(self, *wanted: str) -> bool:
         """Whether any of `wanted`, roles or scopes, is held."""

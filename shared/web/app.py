@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import timedelta
 from typing import Annotated, Any
 
 import structlog
@@ -19,11 +20,12 @@ from shared import __version__, trace
 from shared.clock import Clock
 from shared.db import Database
 from shared.errors import FieldError, Malformed, RedressError
+from shared.security.ended import Ended
 from shared.security.keys import KeyRing
-from shared.security.oidc import StaffTokens
+from shared.security.oidc import ClaimNames, StaffTokens
 from shared.settings import Settings
 from shared.web import docs, health, problems
-from shared.web.access import Authenticator, seal
+from shared.web.access import Authenticator, Sessions, seal
 from shared.web.edge import Edge
 
 log = structlog.get_logger()
@@ -84,7 +86,14 @@ def create_app(
     app.state.settings = settings
     app.state.db = db
     app.state.clock = clock
-    app.state.authenticator = Authenticator(keys, staff)
+    sessions = Sessions(
+        settings.sealing,
+        Ended(db, clock),
+        clock,
+        lifetime=timedelta(hours=settings.session_hours),
+        idle=timedelta(minutes=settings.session_idle_minutes),
+    )
+    app.state.authenticator = Authenticator(keys, staff, sessions)
     app.state.closing = []  # what the parts of the app want awaited before its database goes
     dress(app, service, settings)
     app.include_router(health.router)
@@ -125,7 +134,7 @@ def _staff_tokens(settings: Settings) -> StaffTokens | None:
         settings.oidc_issuer,
         settings.oidc_audience,
         jwks_url=settings.oidc_jwks_url,
-        roles_claim=settings.oidc_roles_claim,
+        names=ClaimNames(settings.oidc_roles_claim, settings.oidc_branch_claim, settings.oidc_departments_claim),
     )
 
 

@@ -2,8 +2,8 @@
 
 A route reads `await given(request)`, makes the API's own model of it by `model(...)`, calls the use case, and goes
 `back(...)`; on Invalid it draws the page again with `failed(...)`, status 422, and nothing that was typed is lost.
-Templates draw the fields with `fields.html`, which wants in the context `filled` (a `Filled`), `names` (what people call
-the fields) and `kept`.
+Templates draw the fields with `fields.html`, which wants in the context `filled` (a `Filled`), `names` (what people
+call the fields) and `kept`.
 """
 
 from collections.abc import Mapping

@@ -43,8 +43,7 @@ from shared.errors import RedressError
 from shared.i18n import Translator, mark
 from shared.security.principal import Principal, Role
 from shared.settings import Settings
-from shared.web.access import COOKIE as SESSION
-from shared.web.access import csrf_token
+from shared.web import access
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _STATIC = Path(__file__).parent / "static"
@@ -158,7 +157,7 @@ def render(request: Request, template: str, status: int = 200, **context: Any) -
             "me": me(request),
             "nav": _nav(request),
             "languages": _offered(request),
-            "signed_in": pages.signs_out and SESSION in request.cookies,
+            "signed_in": pages.signs_out and access.cookie_name(request) in request.cookies,
             "now": request.app.state.clock(),
             **context,
         }
@@ -219,10 +218,9 @@ def me(request: Request) -> Principal | None:
 
 
 def form_token(request: Request) -> str:
-    """What a form of ours must bring along, so that no other site's form counts as ours. It is derived from the
-    session, which no other site knows; empty without a session."""
-    session = request.cookies.get(SESSION)
-    return csrf_token(session) if session else ""
+    """What a form of ours must bring along, so that no other site's form counts as ours; empty without a session."""
+    session = getattr(request.state, "session", None)
+    return access.form_token(session) if session else ""
 
 
 def service_url(request: Request, service: str, path: str) -> str | None:
@@ -280,7 +278,8 @@ def error_page(request: Request, problem: Response) -> Response:
     """The page that says what `problem` says, with its status and headers; for 401 the form to sign in."""
     status = problem.status_code
     if status == HTTPStatus.UNAUTHORIZED:
-        page = sign_in_page(request, back=address(request))
+        read = request.method in ("GET", "HEAD")
+        page = sign_in_page(request, back=address(request) if read else f"{root_of(request)}/")
     else:
         title, advice = _ERRORS.get(status, _OTHER)
         here = trace.current()
@@ -291,9 +290,28 @@ def error_page(request: Request, problem: Response) -> Response:
     return page
 
 
+def _ways(request: Request, back: str) -> dict[str, Any]:
+    """How one can sign in here: through the bank's directory, as one of the development staff, or with a key."""
+    state = request.app.state
+    directory = f"{root_of(request)}/session/start?{urlencode({'back': back})}"
+    return {
+        "directory": directory if state.settings.oidc_client_id and state.authenticator.staff else None,
+        "development": development_staff(request),
+        "sealing": state.authenticator.sessions.keys is not None,
+    }
+
+
+def development_staff(request: Request) -> dict[str, str]:
+    """Keys of the development staff by role. Only the embedded default has such, and only for whoever sits at the same
+    machine."""
+    staff: dict[str, str] = getattr(request.app.state, "development_staff", {})
+    return staff if request.client and request.client.host in ("127.0.0.1", "::1") else {}
+
+
 def sign_in_page(request: Request, *, back: str, failed: str = "") -> Response:
-    """The form to sign in, as the answer 401. `back` is where to go then, `failed` why it did not work."""
+    """The ways to sign in, as the answer 401. `back` is where to go then, `failed` why it did not work."""
     there = partial(with_query, back)  # where the language switch leads: the form itself has no address to ask for
-    page = render(request, "sign_in.html", HTTPStatus.UNAUTHORIZED, back=back, failed=failed, here=there)
+    ways = _ways(request, back)
+    page = render(request, "sign_in.html", HTTPStatus.UNAUTHORIZED, back=back, failed=failed, here=there, **ways)
     page.headers["www-authenticate"] = 'Bearer realm="redress"'
     return page

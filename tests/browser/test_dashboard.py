@@ -38,6 +38,8 @@ from shared.events import (
 from shared.ids import uuid7
 from shared.security import keys
 from shared.security.keys import NewKey
+from shared.web.access import COOKIE
+from tests.signing_in import cookie_of
 
 pytestmark = pytest.mark.chromium
 
@@ -195,7 +197,8 @@ def opened(chromium: Browser) -> Iterator[Open]:
         )
         contexts.append(context)
         if key:
-            cookie = {"name": "redress_session", "value": desk.key, "url": desk.url, "httpOnly": True}
+            value = cookie_of(desk.url, desk.key)
+            cookie = {"name": COOKIE, "value": value, "url": desk.url, "httpOnly": True}
             context.add_cookies([cookie])  # type: ignore[list-item]
         page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))

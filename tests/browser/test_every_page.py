@@ -24,6 +24,7 @@ from shared.web.access import COOKIE
 from tests.browser.test_dashboard import assert_accessible, assert_fits
 from tests.chaos.sites import DeskSite
 from tests.every_page import address, links, pages
+from tests.signing_in import cookie_of
 
 pytestmark = [pytest.mark.chromium, pytest.mark.timeout(900)]
 
@@ -52,6 +53,17 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeskSite]:
         yield found
     finally:
         found.process.stop(seconds=20)
+
+
+_COOKIES: dict[tuple[int, Role], str] = {}
+
+
+def signed_in(desk: DeskSite, role: Role) -> str:
+    """The cookie of the development staff's `role`; one is enough for all pages."""
+    key = (desk.port, role)
+    if key not in _COOKIES:
+        _COOKIES[key] = cookie_of(desk.url("intake"), desk.tokens[role])
+    return _COOKIES[key]
 
 
 def every(desk: DeskSite, service: str) -> Iterator[Look]:
@@ -102,7 +114,7 @@ def opened(chromium: Browser, desk: DeskSite, look: Look, language: str, width: 
     context = chromium.new_context(
         viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light", locale=language
     )
-    context.add_cookies([{"name": COOKIE, "value": desk.tokens[look.role], "url": desk.url("")}])
+    context.add_cookies([{"name": COOKIE, "value": signed_in(desk, look.role), "url": desk.url("")}])
     page = context.new_page()
     parted = "&" if "?" in look.at else "?"
     page.goto(f"{desk.url(look.service)}{look.at}{parted}lang={language}")

@@ -297,6 +297,12 @@ EXPECTED: dict[str, dict[str, Any]] = {
         "until": _at("2026-03-05 00:00:00"),
         "detected_at": _at("2026-03-05 02:21:00"),
     },
+    "staff.signed_out": {
+        "session": "5f0c1f6b9d6b4d6f8f0e9f6a1c2b3d4e",
+        "directory_session": "08a5019c-17e1-4977-8f42-65a12843ea02",
+        "staff": "staff:maria",
+        "signed_out_at": _at("2026-03-05 02:23:00"),
+    },
     "goal.missed": {
         "figure": "received",
         "dimension": "branch",

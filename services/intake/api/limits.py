@@ -17,8 +17,6 @@ from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 
 from shared.errors import TooManyRequests, Unauthenticated
-from shared.security.keys import KeyRing
-from shared.security.oidc import StaffTokens
 from shared.security.principal import Principal
 from shared.web.access import Authenticator, bearer
 from shared.web.edge import MORE_HEADERS
@@ -92,8 +90,8 @@ class Quota:
 class LimitedAuthenticator(Authenticator):
     """Knows callers, and counts what they send."""
 
-    def __init__(self, keys: KeyRing, staff: StaffTokens | None, *, callers: Quota, addresses: "Addresses") -> None:
-        super().__init__(keys, staff)
+    def __init__(self, plain: Authenticator, *, callers: Quota, addresses: "Addresses") -> None:
+        super().__init__(plain.keys, plain.staff, plain.sessions)
         self._callers = callers
         self._addresses = addresses
 
@@ -161,8 +159,7 @@ def install(app: FastAPI, *, callers: str, addresses: str, proxies: Sequence[str
     """Limit what is sent to `app`, and say so in its OpenAPI document."""
     plain: Authenticator = app.state.authenticator
     limited = LimitedAuthenticator(
-        plain.keys,
-        plain.staff,
+        plain,
         callers=Quota("caller", callers),
         addresses=Addresses(Quota("address", addresses), proxies),
     )

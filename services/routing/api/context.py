@@ -36,11 +36,12 @@ Today = Annotated[date, Depends(_today)]
 
 
 async def actor_of(tx: AsyncSession, principal: Principal) -> Actor:
-    """The caller as the state machine sees them, with the branch that the register of officers knows."""
+    """The caller as the state machine sees them, with the branch that the register of officers knows, or else the
+    bank's directory."""
     known = await tx.get(Officer, principal.id)
     return Actor(
         principal.id,
         supervisor=Role.SUPERVISOR in principal.roles,
         manager=Role.MANAGER in principal.roles,
-        branch=known.branch if known else None,
+        branch=known.branch if known else principal.branch,
     )

@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import select
 
 from services.reporting import store
-from shared.web.access import COOKIE
 from tests.component.reporting.test_measures_api import RUNNING, weeks_of_complaints
+from tests.signing_in import enter
 
 HTML = {"accept": "text/html"}
 SQLITE = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
@@ -43,7 +43,8 @@ async def signed_in(bench: Any, *roles: str) -> Any:
     """A browser: it has the cookie, and no header."""
     client = await bench.client(*roles)
     token = client.headers.pop("authorization").removeprefix("Bearer ")
-    client.headers.update({**HTML, "cookie": f"{COOKIE}={token}", "sec-fetch-site": "same-origin"})
+    client.headers.update({**HTML, "sec-fetch-site": "same-origin"})
+    await enter(bench.app, client, token)
     return client
 
 
@@ -162,8 +163,10 @@ async def test_nobody_plans_who_may_not_nor_from_elsewhere(bench: Any) -> None:
     async with await signed_in(bench, "manager") as client:
         for site in ("cross-site", "same-site", "none"):
             other = await client.post("/improvement/goals", data=GOAL, headers={"sec-fetch-site": site})
-            assert other.status_code == 401, "the cookie does not count there"
-        assert (await client.post("/improvement/goals", json=GOAL)).status_code == 401
+            assert other.status_code == 403, "the cookie does not count there"
+        assert (await client.post("/improvement/goals", json=GOAL)).status_code == 403
+        without = await client.post("/improvement/goals", data=GOAL, headers={"x-form-token": "0" * 64})
+        assert without.status_code == 403, "nor without the token of our forms"
         api = await client.post("/v1/goals", data=GOAL)
         assert api.status_code == 401, "nor ever for the API"
         ordered = await client.post("/reports", data={"month": "2025-05", "language": "en"})

@@ -135,7 +135,7 @@ async def test_signing_in_opens_the_page_and_signing_out_closes_it(app: FastAPI,
     page = await mounted.get("/reporting/figures")
     assert page.status_code == 200
     assert "<h1>&lt;b&gt;</h1>" in page.text, "what is not markup is shown as text"
-    assert 'action="/reporting/session/end"' in page.text
+    assert 'action="/intake/session/end"' in page.text, "intake tells the other services"
 
     left = await mounted.post("/reporting/session/end", data={"back": "/reporting/figures"})
     assert left.status_code == 303
@@ -196,54 +196,6 @@ async def test_signing_in_leads_nowhere_else(app: FastAPI, browser: httpx.AsyncC
     answer = await browser.post("/session", data={"credential": key, "back": elsewhere})
     assert answer.status_code == 303
     assert answer.headers["location"] == "/"
-
-
-async def test_the_cookie_changes_nothing(app: FastAPI, browser: httpx.AsyncClient) -> None:
-    """It is for reading: with a POST it must not count as a credential."""
-    from starlette.datastructures import State
-
-    from shared.errors import Unauthenticated
-    from shared.web.access import bearer
-
-    key = await a_key(app, "manager")
-    headers = [(b"cookie", f"redress_session={key}".encode())]
-    base = {"type": "http", "headers": headers, "path": "/", "query_string": b"", "state": State()}
-    assert bearer(Request({**base, "method": "GET"})) == key
-    with pytest.raises(Unauthenticated):
-        bearer(Request({**base, "method": "POST"}))
-
-
-@pytest.mark.parametrize(
-    ("kind", "site", "counts"),
-    [
-        ("application/x-www-form-urlencoded", "same-origin", True),
-        ("multipart/form-data; boundary=x", "same-origin", True),
-        ("application/x-www-form-urlencoded", None, True),  # plain http: the cookie is SameSite=Strict
-        ("application/x-www-form-urlencoded", "same-site", False),
-        ("application/x-www-form-urlencoded", "cross-site", False),
-        ("application/x-www-form-urlencoded", "none", False),
-        ("application/json", "same-origin", False),
-        ("text/plain", "same-origin", False),
-        (None, "same-origin", False),
-    ],
-)
-def test_the_cookie_counts_for_our_own_forms_where_a_route_asks_for_it(
-    kind: str | None, site: str | None, counts: bool
-) -> None:
-    from shared.errors import Unauthenticated
-    from shared.web.access import bearer
-
-    headers = [(b"cookie", b"redress_session=known")]
-    headers += [(b"content-type", kind.encode())] if kind else []
-    headers += [(b"sec-fetch-site", site.encode())] if site else []
-    request = Request({"type": "http", "headers": headers, "path": "/", "query_string": b"", "method": "POST"})
-    if counts:
-        assert bearer(request, own_form=True) == "known"
-    else:
-        with pytest.raises(Unauthenticated):
-            bearer(request, own_form=True)
-    with pytest.raises(Unauthenticated):
-        bearer(request)
 
 
 async def test_without_the_role_the_page_says_so(app: FastAPI, browser: httpx.AsyncClient) -> None:

@@ -24,8 +24,9 @@ from shared import errors, trace
 from shared.clock import utcnow
 from shared.db import Database, SystemTables
 from shared.errors import FieldError, RedressError
-from shared.security import keys
+from shared.security import keys, sessions
 from shared.security.keys import NewKey
+from shared.security.principal import Principal
 from shared.settings import Settings
 from shared.web.access import COOKIE, SignedIn, allow, public
 from shared.web.app import Reading, Tx, create_app
@@ -509,9 +510,12 @@ async def test_a_key_passes_with_any_one_of_what_is_wanted(
 
 
 @pytest.mark.parametrize("method", METHODS)
-async def test_the_cookie_is_for_reading_alone(client: httpx.AsyncClient, desk: Any, method: str) -> None:
+async def test_the_cookie_is_for_reading_alone(app: FastAPI, client: httpx.AsyncClient, desk: Any, method: str) -> None:
     token = await a_key(desk, "officer")
-    by_cookie = await client.request(method, "/v1/own", headers={"cookie": f"{COOKIE}={token}"})
+    known = app.state.authenticator.sessions
+    session = sessions.begin(Principal("key:somebody"), now=utcnow(), credential=token)
+    sealed = sessions.seal(known.keys, session)
+    by_cookie = await client.request(method, "/v1/own", headers={"cookie": f"{COOKIE}={sealed}"})
     assert by_cookie.status_code == (200 if method in ("GET", "HEAD") else 401)
     by_header = await client.request(method, "/v1/own", headers={"authorization": f"Bearer {token}"})
     assert by_header.status_code == 200

@@ -16,7 +16,7 @@ from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from shared.errors import Unauthenticated, Unavailable
 from shared.security import oidc
-from shared.security.oidc import StaffTokens
+from shared.security.oidc import ClaimNames, StaffTokens
 from shared.security.principal import Role
 
 ISSUER = "https://directory.bank.example"
@@ -103,7 +103,8 @@ async def test_roles_come_as_a_list_or_as_words(staff: StaffTokens, roles: Any, 
 
 
 async def test_the_claim_that_holds_the_roles_can_be_named(directory: Directory) -> None:
-    staff = StaffTokens(ISSUER, AUDIENCE, client=directory.client, roles_claim="groups", jwks_url=f"{ISSUER}/jwks")
+    keys_at = f"{ISSUER}/jwks"
+    staff = StaffTokens(ISSUER, AUDIENCE, client=directory.client, names=ClaimNames("groups"), jwks_url=keys_at)
     assert (await staff.check(_token(groups=["admin"]))).roles == {Role.ADMIN}
     assert directory.asked == ["/jwks"], "no discovery where the address is given"
     await staff.close()

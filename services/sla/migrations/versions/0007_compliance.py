@@ -1,13 +1,13 @@
 """What compliance checks look for: late answers, misses nobody was told of, extensions and pauses
 
-Revises: 0005
+Revises: 0006
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0007"
-down_revision = "0005"
+down_revision = "0006"
 branch_labels = None
 depends_on = None
 
