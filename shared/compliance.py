@@ -116,16 +116,17 @@ async def sift(
 ) -> list[Finding]:
     """Findings among rows that a query can only narrow down: read on, a slice at a time, until there are enough."""
     found: list[Finding] = []
+    most = min(limit, slice)  # mostly all of them are findings; further slices are larger
     while True:
-        rows = await fetch(after, slice)
+        rows = await fetch(after, most)
         for row in rows:
             if (one := judge(row)) is not None:
                 found.append(one)
                 if len(found) == limit:
                     return found
-        if len(rows) < slice:
+        if len(rows) < most:
             return found
-        after = place_of(rows[-1])
+        after, most = place_of(rows[-1]), slice
 
 
 def cut(findings: Sequence[Finding], after: Place | None, limit: int) -> list[Finding]:

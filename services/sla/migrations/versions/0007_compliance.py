@@ -19,6 +19,11 @@ _INDEXES = {
     ),
     "step_untold": ("step", ["missed_at", "clock_id", "name"], "missed_at IS NOT NULL AND rung = 0"),
     "entry_extended": ("entry", ["recorded_at", "clock_id", "seq"], "kind = 'extended'"),
+    "entry_unreasoned": (
+        "entry",
+        ["recorded_at", "clock_id", "seq"],
+        "kind = 'extended' AND trim(reason) = ''",
+    ),
     "entry_paused": ("entry", ["at", "clock_id", "seq"], "kind = 'paused'"),
 }
 
