@@ -197,12 +197,10 @@ Index("step_provisional", STEP.c.clock_id, postgresql_where=_provisional, sqlite
 LATE = "name = 'final' AND state IN ('missed', 'met_late') AND extended_to IS NULL"
 UNTOLD = "missed_at IS NOT NULL AND rung = 0"
 EXTENDED, PAUSED = "kind = 'extended'", "kind = 'paused'"
-UNREASONED = "kind = 'extended' AND trim(reason) = ''"
 for _name, _columns, _where in (
     ("step_late", (STEP.c.due_at, STEP.c.clock_id), LATE),
     ("step_untold", (STEP.c.missed_at, STEP.c.clock_id, STEP.c.name), UNTOLD),
-    ("entry_extended", (ENTRY.c.recorded_at, ENTRY.c.clock_id, ENTRY.c.seq), EXTENDED),
-    ("entry_unreasoned", (ENTRY.c.recorded_at, ENTRY.c.clock_id, ENTRY.c.seq), UNREASONED),
+    ("entry_extended", (ENTRY.c.recorded_at, ENTRY.c.clock_id, ENTRY.c.seq, ENTRY.c.reason), EXTENDED),
     ("entry_paused", (ENTRY.c.at, ENTRY.c.clock_id, ENTRY.c.seq), PAUSED),
 ):
     Index(_name, *_columns, postgresql_where=sql(_where), sqlite_where=sql(_where))

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Interval, RowMapping, String, and_, cast, 
 from sqlalchemy import exists as there_is
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.sla.store.base import CLOCK, COMPLAINT, ENTRY, EXTENDED, LATE, PAUSED, STEP, UNREASONED, UNTOLD
+from services.sla.store.base import CLOCK, COMPLAINT, ENTRY, EXTENDED, LATE, PAUSED, STEP, UNTOLD
 
 After = tuple[datetime, str] | None
 _ABOUT = (COMPLAINT.c.reference, COMPLAINT.c.department, CLOCK.c.pack)
@@ -60,7 +60,7 @@ async def extensions(
         query = query.add_columns(details.scalar_subquery().label("before"))
         query = query.where(there_is().where(*earlier).correlate(ENTRY))
     else:
-        query = query.where(text(f"entry.{UNREASONED.replace('(reason', '(entry.reason')}"))
+        query = query.where(func.trim(ENTRY.c.reason) == "")
     return await _rows(tx, query, at, key, after, limit)
 
 

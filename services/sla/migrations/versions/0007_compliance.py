@@ -18,12 +18,7 @@ _INDEXES = {
         "name = 'final' AND state IN ('missed', 'met_late') AND extended_to IS NULL",
     ),
     "step_untold": ("step", ["missed_at", "clock_id", "name"], "missed_at IS NOT NULL AND rung = 0"),
-    "entry_extended": ("entry", ["recorded_at", "clock_id", "seq"], "kind = 'extended'"),
-    "entry_unreasoned": (
-        "entry",
-        ["recorded_at", "clock_id", "seq"],
-        "kind = 'extended' AND trim(reason) = ''",
-    ),
+    "entry_extended": ("entry", ["recorded_at", "clock_id", "seq", "reason"], "kind = 'extended'"),
     "entry_paused": ("entry", ["at", "clock_id", "seq"], "kind = 'paused'"),
 }
 
