@@ -76,12 +76,14 @@ async def pauses(
         other.c.kind.in_(("resumed", "ended")),
     )
     soon = there_is().where(*follows, other.c.at <= _later(tx, ENTRY.c.at, longest)).correlate(ENTRY)
+    # what went on before the first of them can have lasted so long needs no reckoning, and that is most of them
+    at_once = there_is().where(*follows, other.c.at <= since + longest).correlate(ENTRY)
     resumed = select(func.min(other.c.at)).where(*follows).correlate(ENTRY).scalar_subquery().label("resumed")
     query = (
         select(CLOCK.c.complaint_id, key.label("key"), at, ENTRY.c.actor, ENTRY.c.reason, resumed, *_ABOUT)
         .join(CLOCK, CLOCK.c.clock_id == ENTRY.c.clock_id)
         .join(COMPLAINT, COMPLAINT.c.complaint_id == CLOCK.c.complaint_id)
-        .where(text(f"entry.{PAUSED}"), at >= since, at < until, ~soon)
+        .where(text(f"entry.{PAUSED}"), at >= since, at < until, ~at_once, ~soon)
     )
     return await _rows(tx, query, at, key, after, limit)
 
