@@ -2,7 +2,7 @@
 
 import os
 import time
-from datetime import date
+from datetime import date, datetime
 from operator import mul
 
 # Crockford's alphabet (no I, L, O, U) without Z, which people mistake for 2: 31 signs, a prime number of them, so that
@@ -28,6 +28,12 @@ def uuid7() -> str:
     tail = int.from_bytes(os.urandom(8)) & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000
     text = f"{millis:012x}7{fraction:03x}{tail:016x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def first_of(moment: datetime) -> str:
+    """The lowest UUIDv7 that can be made at `moment` or later: rows are found by their time without an index on it."""
+    millis = f"{int(moment.timestamp() * 1000):012x}"
+    return f"{millis[:8]}-{millis[8:]}-7000-8000-000000000000"
 
 
 def reference(day: date) -> str:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import RowMapping, func, select, update
+from sqlalchemy import RowMapping, Select, exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared import audit
@@ -82,6 +82,42 @@ async def unsettled(tx: AsyncSession, tables: SystemTables) -> Sequence[RowMappi
         parked.parked_at,
     )
     return (await tx.execute(select(*columns).where(parked.settled_at.is_(None)).order_by(parked.id))).mappings().all()
+
+
+_SHOWN = ("id", "event_id", "subject", "type", "topic", "reason", "error", "attempts", "parked_at")
+
+
+async def stuck(tx: AsyncSession, tables: SystemTables, *, after: int, limit: int) -> Sequence[RowMapping]:
+    """What failed and is not settled, oldest first, from behind number `after` on; without payload, but with `behind`:
+    how many later events of the complaint wait for it. What had to wait for an event that has been settled since is
+    among them: nothing else would show it."""
+    parked, earlier = tables.parked, tables.parked.alias("earlier")
+    ahead = (earlier.c.subject == parked.c.subject, earlier.c.settled_at.is_(None), earlier.c.id < parked.c.id)
+    first = ~exists().where(*ahead).correlate(parked)
+    query = _with_behind(tables).where(parked.c.id > after, or_(parked.c.reason != "behind", first))
+    rows: Sequence[RowMapping] = (await tx.execute(query.order_by(parked.c.id).limit(limit))).mappings().all()
+    return rows
+
+
+async def waiting(tx: AsyncSession, tables: SystemTables, id: int) -> RowMapping | None:
+    """One that is not settled, as `stuck` gives it."""
+    row: RowMapping | None = (await tx.execute(_with_behind(tables).where(tables.parked.c.id == id))).mappings().first()
+    return row
+
+
+async def of_subject(tx: AsyncSession, tables: SystemTables, subject: str) -> set[int]:
+    """The numbers of all that waits of one complaint."""
+    parked = tables.parked.c
+    return set(
+        (await tx.scalars(select(parked.id).where(parked.settled_at.is_(None), parked.subject == subject))).all()
+    )
+
+
+def _with_behind(tables: SystemTables) -> Select[Any]:
+    parked, later = tables.parked, tables.parked.alias("later")
+    waits = (later.c.subject == parked.c.subject, later.c.settled_at.is_(None), later.c.id > parked.c.id)
+    behind = select(func.count()).where(*waits).correlate(parked).scalar_subquery().label("behind")
+    return select(*(parked.c[name] for name in _SHOWN), behind).where(parked.c.settled_at.is_(None))
 
 
 async def replay(

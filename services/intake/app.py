@@ -2,21 +2,22 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 
 from fastapi import FastAPI
 
-from services.intake import api, pages, store
+from services.intake import api, consumers, pages, store
 from services.intake.api import attachment, channels, form, multipart
 from services.intake.settings import IntakeSettings, make_files
-from services.intake.usecases import evidence
+from services.intake.usecases import compliance, evidence
 from services.intake.usecases.complaint import Desk, Prepared, Receipt
 from services.intake.usecases.mail import Mailroom
 from shared import logs
 from shared.clock import Clock, utcnow
 from shared.db import Database, GroupCommit
 from shared.security.crypto import MasterKeys
-from shared.web import limits, session
+from shared.web import limits, session, upkeep
 from shared.web import pages as web_pages
 from shared.web.app import create_app as frame
 
@@ -41,7 +42,7 @@ def create_app(
         settings=settings,
         db=db,
         clock=clock,
-        routers=[*api.routers, *pages.ROUTERS, session.router(tells=True)],
+        routers=[*api.routers, *pages.ROUTERS, *upkeep.routers(), session.router(tells=True)],
         lifespan=lifespan,
     )
     web_pages.install(app, Path(__file__).parent)
@@ -62,6 +63,15 @@ def create_app(
     app.state.person_searches = limits.Quota("search", settings.rate_limit_searches)
     app.state.bank_name = settings.bank_name
     app.state.public_url = settings.public_url.rstrip("/")
+    context = consumers.Context(
+        desk,
+        clock,
+        settings.zone,
+        app.state.public_url,
+        settings.languages,
+        timedelta(days=settings.link_window_days),
+    )
+    upkeep.install(app, handle=consumers.handler(context), checks=compliance.checks())
     return app
 
 

@@ -4,12 +4,13 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from services.reporting import api, store
+from services.reporting import api, consumers, store
 from services.reporting.settings import ReportingSettings
+from services.reporting.usecases import compliance
 from shared import logs
 from shared.clock import Clock, utcnow
 from shared.db import Database
-from shared.web import pages, session
+from shared.web import pages, session, upkeep
 from shared.web.app import create_app as frame
 
 
@@ -21,9 +22,14 @@ def create_app(settings: ReportingSettings, db: Database, *, clock: Clock = utcn
         settings=settings,
         db=db,
         clock=clock,
-        routers=[api.router, session.router()],
+        routers=[api.router, *upkeep.routers(), session.router()],
     )
     pages.install(app, Path(__file__).parent)
+    upkeep.install(
+        app,
+        handle=consumers.handler(settings.zone),
+        checks=compliance.checks(settings.languages, settings.default_jurisdiction),
+    )
     return app
 
 

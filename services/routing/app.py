@@ -7,15 +7,16 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from services.routing import api, classifier, pages, store
+from services.routing import api, classifier, consumers, pages, store
 from services.routing.settings import RoutingSettings
 from services.routing.taxonomies import load as load_taxonomies
+from services.routing.usecases import compliance
 from services.routing.usecases.models import Follower
 from shared import logs
 from shared.clock import Clock, utcnow
 from shared.db import Database
 from shared.web import pages as web_pages
-from shared.web import session
+from shared.web import session, upkeep
 from shared.web.app import create_app as frame
 
 
@@ -38,13 +39,14 @@ def create_app(settings: RoutingSettings, db: Database, *, clock: Clock = utcnow
         settings=settings,
         db=db,
         clock=clock,
-        routers=[*api.ROUTERS, *pages.ROUTERS, session.router()],
+        routers=[*api.ROUTERS, *pages.ROUTERS, *upkeep.routers(), session.router()],
         lifespan=following,
     )
     web_pages.install(app, Path(__file__).parent)
     app.state.current = current
     app.state.taxonomies = load_taxonomies(settings.routing_registers)
-    app.state.letters = settings.letter_desk
+    app.state.letters = desk = settings.letter_desk
+    upkeep.install(app, handle=consumers.handler(current, clock, desk), checks=compliance.checks(current))
     return app
 
 

@@ -59,6 +59,8 @@ def create_app(
                 async with lifespan(app):
                     yield
         finally:
+            for close in app.state.closing:
+                await close()
             noting.cancel()
             await asyncio.gather(noting, return_exceptions=True)
             with contextlib.suppress(Exception):
@@ -92,6 +94,7 @@ def create_app(
         idle=timedelta(minutes=settings.session_idle_minutes),
     )
     app.state.authenticator = Authenticator(keys, staff, sessions)
+    app.state.closing = []  # what the parts of the app want awaited before its database goes
     dress(app, service, settings)
     app.include_router(health.router)
     docs.install(app)

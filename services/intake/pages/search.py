@@ -11,7 +11,6 @@ from fastapi.responses import HTMLResponse
 from starlette.responses import RedirectResponse, Response
 
 from services.intake.api.complaint import PERSONAL
-from services.intake.api.limits import Quota
 from services.intake.api.taking import actor
 from services.intake.pages.common import NAMES, SHOWN, desk_of, here, moment, tabs
 from services.intake.store import complaint as store
@@ -23,6 +22,7 @@ from shared.web import pages
 from shared.web.access import allow
 from shared.web.app import ClockDep, Reading, Tx
 from shared.web.forms import NOTHING, Filled, failed, given, kept
+from shared.web.limits import Quota
 from shared.web.router import Router
 
 router = Router(include_in_schema=False)

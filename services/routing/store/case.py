@@ -129,6 +129,28 @@ Index(
     sqlite_where=_PERSONS_TURN,
     postgresql_where=_PERSONS_TURN,
 )
+# For compliance checks. The first holds what can be amiss with a closed case, which is next to nothing.
+AMISS = """closed_at IS NOT NULL AND (final_response_at IS NULL OR delivered_at IS NULL OR NOT rights_told
+OR outcome IS NULL OR root_cause IS NULL OR approved_by = proposed_by OR about <> '[]')"""
+ALONE = "closed_at IS NOT NULL AND approved_by IS NULL"
+Index(
+    "complaint_case_amiss",
+    table.c.closed_at,
+    table.c.complaint_id,
+    sqlite_where=text(AMISS),
+    postgresql_where=text(AMISS),
+)
+Index(
+    "complaint_case_alone",
+    table.c.closed_at,
+    table.c.complaint_id,
+    table.c.outcome,
+    table.c.severity,
+    table.c.redress_currency,
+    table.c.redress_value,
+    sqlite_where=text(ALONE),
+    postgresql_where=text(ALONE),
+)
 
 
 class EarlyEscalation(Base, table=True):

@@ -10,6 +10,7 @@ from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import Column, Date, ForeignKey, Index, MetaData, String, Table, Text
+from sqlalchemy import text as sql
 from sqlmodel import Field, SQLModel
 
 from shared.db import SystemTables, UtcDateTime
@@ -192,6 +193,18 @@ escalated = open_step & (STEP.c.rung > 0)
 Index("step_escalated", STEP.c.told_at, STEP.c.clock_id, postgresql_where=escalated, sqlite_where=escalated)
 _provisional = STEP.c.provisional.is_(True) & STEP.c.met_at.is_(None)
 Index("step_provisional", STEP.c.clock_id, postgresql_where=_provisional, sqlite_where=_provisional)
+
+# For compliance checks: they hold what may have broken a rule, and nothing else.
+LATE = "name = 'final' AND state IN ('missed', 'met_late') AND extended_to IS NULL"
+UNTOLD = "missed_at IS NOT NULL AND rung = 0"
+EXTENDED, PAUSED = "kind = 'extended'", "kind = 'paused'"
+for _name, _columns, _where in (
+    ("step_late", (STEP.c.due_at, STEP.c.clock_id), LATE),
+    ("step_untold", (STEP.c.missed_at, STEP.c.clock_id, STEP.c.name), UNTOLD),
+    ("entry_extended", (ENTRY.c.recorded_at, ENTRY.c.clock_id, ENTRY.c.seq, ENTRY.c.reason), EXTENDED),
+    ("entry_paused", (ENTRY.c.at, ENTRY.c.clock_id, ENTRY.c.seq), PAUSED),
+):
+    Index(_name, *_columns, postgresql_where=sql(_where), sqlite_where=sql(_where))
 
 
 class FeedRow(Base, table=True):
