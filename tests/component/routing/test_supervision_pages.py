@@ -47,7 +47,7 @@ async def test_a_supervisor_sees_the_load_and_settles_what_waits(routing: Any, m
     found = (await page(routing, "/supervision")).text
     assert '<option value="cards" selected>' in found, "their own department, without asking"
     assert _row(found, "officer")[1:3] == ["3", "10"]
-    assert _row(found, "officer")[4] == "Waiting for approval 3"
+    assert _row(found, "officer")[4] == "Decision proposed 3"
     assert found.index("anna") < found.index('scope="row">officer'), "by name, not by load"
     assert _row(found, "Cards")[1:] == ["5", "2", "3"]
     assert "A loan, not a card." in found
