@@ -28,6 +28,9 @@ class Settings(BaseSettings):
     retention_days: int = Field(90, ge=1, description="How long sent events stay in the outbox as its archive")
     max_parked: int = Field(1000, ge=1, description="Failing events a service parks before it stands still")
     max_body: int = Field(262_144, ge=1024, description="Largest request body in bytes")
+    certificates: dict[str, Path] = Field(
+        {}, description="Certificates (PEM) whose end is watched, by a name for people; as JSON"
+    )
     worker_port: int | None = Field(None, description="Where a worker answers /health and /metrics; unset: nowhere")
 
     @field_validator("timezone")
@@ -47,6 +50,10 @@ class Settings(BaseSettings):
     def embedded(self) -> bool:
         """Whether the in-process bus is used, so that all services share one process."""
         return self.kafka is None
+
+    def watched_certificates(self) -> dict[str, Path]:
+        """The certificates whose end is watched, by name; a service adds those that it shows itself."""
+        return dict(self.certificates)
 
     def sqlite(self, service: str) -> str:
         return f"sqlite+aiosqlite:///{(self.home / f'{service}.db').absolute()}"

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from services.intake import api, pages, store
 from services.intake.api import attachment, channels, form, limits, multipart
 from services.intake.settings import IntakeSettings, make_files
-from services.intake.usecases import evidence
+from services.intake.usecases import evidence, vitals
 from services.intake.usecases.complaint import Desk, Prepared, Receipt
 from services.intake.usecases.mail import Mailroom
 from shared import logs
@@ -47,6 +47,7 @@ def create_app(
     web_pages.install(app, Path(__file__).parent)
     app.state.desk = desk
     app.state.writer = writer
+    app.state.vitals = (vitals.encryption_key(desk.keys),)
     app.state.files = files
     app.state.body_limits = {
         attachment.UPLOADS: settings.attachment_max,

@@ -6,6 +6,7 @@ from fastapi import FastAPI
 
 from services.sla import api, pages, store
 from services.sla.settings import SlaSettings
+from services.sla.usecases import vitals
 from services.sla.usecases.current import Current
 from shared import logs
 from shared.clock import Clock, utcnow
@@ -22,6 +23,7 @@ def create_app(settings: SlaSettings, db: Database, *, clock: Clock = utcnow) ->
     web_pages.install(app, Path(__file__).parent)
     app.state.current = Current(settings.policies())
     app.state.notice_setup, app.state.notice_keys = settings.notice_setup(), settings.notice_keys()
+    app.state.vitals = (vitals.behind,)
     app.state.zone, app.state.case_url = settings.zone, settings.case_url
     return app
 
