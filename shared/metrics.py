@@ -41,3 +41,4 @@ api_key_left = Gauge(
     "redress_api_key_next_end_seconds", "Until the next API key ends by itself; +Inf when none does", ["service"]
 )
 build = Gauge("redress_build_info", "1; which version runs", ["service", "version"])
+answers = Gauge("redress_desk_service_answers", "1 while the service answers the desk", ["service"])

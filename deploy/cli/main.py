@@ -94,13 +94,14 @@ def front(
     """Run the page that shows the health of all services."""
     import httpx
 
-    from deploy import health_page
+    from deploy.health import page
+    from deploy.health.survey import Source
     from shared.serve import serve as run
     from shared.settings import Settings
 
     addresses = dict(pair.split("=", 1) for pair in services.split(","))
-    sources = {n: health_page.Source(a, httpx.AsyncClient(base_url=a)) for n, a in addresses.items()}
-    run(health_page.create_app(Settings(), sources), host=host, port=port)
+    sources = {n: Source(a, httpx.AsyncClient(base_url=a)) for n, a in addresses.items()}
+    run(page.create_app(Settings(), sources), host=host, port=port)
 
 
 @app.command()

@@ -123,24 +123,25 @@ async def _from_database(db: Database, now: datetime, settings: Settings, more: 
                 own.setdefault(name, {}).update(found)
     age = outbox.age(now)
     workers = {b["process"]: _beat(b["at"], b["detail"], now) for b in beats}
-    _measure(db.service, outbox.depth, age, waiting, workers, settings.max_parked)
+    used = sum(n for reason, n in waiting.items() if reason != "behind") / settings.max_parked
+    _measure(db.service, outbox.depth, age, waiting, used, workers)
     return {
         "outbox": {"depth": outbox.depth, "oldest_age_seconds": round(age, 3)},
         "parked": {"total": sum(waiting.values()), **waiting},
+        "parking": {"used": round(used, 3)},
         "workers": workers,
         **own,
     }
 
 
 def _measure(
-    service: str, depth: int, age: float, waiting: dict[str, int], workers: dict[str, Any], max_parked: int
+    service: str, depth: int, age: float, waiting: dict[str, int], used: float, workers: dict[str, Any]
 ) -> None:
     metrics.outbox_depth.labels(service).set(depth)
     metrics.outbox_age_seconds.labels(service).set(age)
     for reason in ("undecodable", "handler_failed", "behind"):
         metrics.parked_now.labels(service, reason).set(waiting.get(reason, 0))
-    failing = sum(n for reason, n in waiting.items() if reason != "behind")
-    metrics.parking_used.labels(service).set(failing / max_parked)
+    metrics.parking_used.labels(service).set(used)
     metrics.workers_alive.labels(service).set(vitals.alive(workers, WORKER_SILENT))
     lately = [w for w in workers.values() if w["silent_seconds"] <= WORKER_SILENT]
     if lately:  # of one that is gone nobody knows how its bus is

@@ -10,7 +10,8 @@ import uvicorn
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser
 
-from deploy import health_page
+from deploy.health import page as health_page
+from deploy.health.survey import Source
 from shared.settings import Settings
 
 pytestmark = pytest.mark.chromium
@@ -32,16 +33,16 @@ WAITING = READY | {
 }
 
 
-def _answering(report: dict[str, object]) -> health_page.Source:
+def _answering(report: dict[str, object]) -> Source:
     transport = httpx.MockTransport(lambda _: httpx.Response(200, json=report))
-    return health_page.Source("/somewhere", httpx.AsyncClient(transport=transport, base_url="http://service"))
+    return Source("/somewhere", httpx.AsyncClient(transport=transport, base_url="http://service"))
 
 
-def _silent() -> health_page.Source:
+def _silent() -> Source:
     def fail(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("down", request=request)
 
-    return health_page.Source("/elsewhere", httpx.AsyncClient(transport=httpx.MockTransport(fail), base_url="http://x"))
+    return Source("/elsewhere", httpx.AsyncClient(transport=httpx.MockTransport(fail), base_url="http://x"))
 
 
 @pytest.fixture(scope="module")
