@@ -118,8 +118,7 @@ class Watch:
             since = min(t for t in (before and before.since, alarm.since, now) if t)
             at_least = before.at_least if before else first and alarm.since is None
             self._known[key] = Standing(alarm, since, at_least)
-        standing = tuple(self._known[key] for key in present)
-        return Seen(now, found, standing, tuple(self._over))
+        return Seen(now, found, tuple(self._known[key] for key in present), tuple(self._over))
 
 
 _OF_ITSELF = frozenset(("service_down", "database_away"))

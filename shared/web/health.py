@@ -1,6 +1,7 @@
 """Health: `/health/live` (the process runs), `/health/ready` (it can do its work, or why not), `/metrics`."""
 
 import asyncio
+import contextlib
 import math
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
@@ -144,8 +145,11 @@ def _measure(
     metrics.parking_used.labels(service).set(used)
     metrics.workers_alive.labels(service).set(vitals.alive(workers, WORKER_SILENT))
     lately = [w for w in workers.values() if w["silent_seconds"] <= WORKER_SILENT]
-    if lately:  # of one that is gone nobody knows how its bus is
+    if lately:
         metrics.bus_up.labels(service).set(all(w.get("bus", {}).get("ok", True) for w in lately))
+    else:  # nobody knows how the bus of one that is gone is
+        with contextlib.suppress(KeyError):
+            metrics.bus_up.remove(service)
 
 
 def _beat(at: datetime, detail: str, now: datetime) -> dict[str, Any]:
