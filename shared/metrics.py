@@ -38,7 +38,7 @@ encryption_key_age = Gauge(
 )
 api_key_age = Gauge("redress_api_key_oldest_age_seconds", "Age of the oldest API key in force", ["service"])
 api_key_left = Gauge(
-    "redress_api_key_next_end_seconds", "Until the next API key ends by itself; +Inf when none does", ["service"]
+    "redress_api_key_next_end_seconds", "Until the next API key ends by itself; absent when none does", ["service"]
 )
 build = Gauge("redress_build_info", "1; which version runs", ["service", "version"])
 answers = Gauge("redress_desk_service_answers", "1 while the service answers the desk", ["service"])

@@ -109,6 +109,7 @@ KINDS = {
             mark("{count} events wait, the oldest for {span}."),
             mark("The other services do not hear of these complaints yet; nothing is lost."),
             mark("See whether its worker runs and leads the relay, and what its log says of relay.restarts."),
+            critical=True,
         ),
         Kind(
             "events_parked",

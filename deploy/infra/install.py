@@ -1,8 +1,8 @@
 """Find or install the real components: `python -m deploy.infra.install postgres kafka chromium kcat promtool`.
 
 Quick when all is there already. What cannot be had is named with its reason, and the exit code is 1. Debian packages
-are installed by apt-get, as root only; Kafka's jars come through Maven. Of Debian's `prometheus` only promtool is taken,
-out of the package: installed, it would also start a server. Standard library only.
+are installed by apt-get, as root only; Kafka's jars come through Maven. Of Debian's package `prometheus` promtool alone
+is taken out: installed, it would also start a server. Standard library only.
 """
 
 import argparse

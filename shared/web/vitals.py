@@ -1,6 +1,6 @@
 """What a service's report of its health says beside what its database holds: disk, certificates, the age of keys."""
 
-import math
+import contextlib
 import shutil
 from collections.abc import Mapping
 from datetime import datetime
@@ -64,7 +64,11 @@ async def keys(session: AsyncSession, tables: SystemTables, service: str, now: d
     age = _since(oldest, now)
     left = (next_end - now).total_seconds() if next_end else None
     metrics.api_key_age.labels(service).set(age or 0)
-    metrics.api_key_left.labels(service).set(math.inf if left is None else left)
+    if left is not None:
+        metrics.api_key_left.labels(service).set(left)
+    else:
+        with contextlib.suppress(KeyError):
+            metrics.api_key_left.remove(service)
     return {"oldest_seconds": _whole(age), "next_end_seconds": _whole(left)}
 
 
