@@ -81,10 +81,9 @@ def detail(t: Translator, standing: Standing) -> str:
 def dependencies(seen: Seen) -> list[dict[str, Any]]:
     """Of each database and bus that the services say they stand on: whether it answers, since when not, to whom not."""
     found: dict[str, dict[str, Any]] = {}
-    for name, report in seen.survey["services"].items():
+    for report in seen.survey["services"].values():
         for role, which in report.get("dependencies", {}).items():
-            one = found.setdefault(which, {"name": which, "role": role, "of": [], "away": [], "since": None})
-            one["of"].append(name)
+            one = found.setdefault(which, {"name": which, "role": role, "away": [], "known": False, "since": None})
             if "database" in report["checks"] and (role == "database" or report["checks"]["database"]["ok"]):
                 one["known"] = True
     for standing in seen.standing:
@@ -124,7 +123,7 @@ def row(
         "workers": checks.get("workers"),
         "deadlines": checks.get("deadlines", {}).get("behind_seconds"),
         "notices": checks.get("notices", {}).get("behind_seconds"),
-        "keys": checks.get("keys", {}),
+        "key_ages": checks.get("keys", {}),
         "disk": disk and {**disk, "share": disk["free_bytes"] / disk["total_bytes"]},
         "certificates": machine.get("certificates", {}),
         "rate": series.lately(),
@@ -161,8 +160,8 @@ def over(t: Translator, ones: Sequence[Over]) -> list[dict[str, Any]]:
     """What stands no more, latest first."""
     return [
         {
-            "title": one.alarm.kind.title,
-            "service": one.alarm.service,
+            "title": one.kind.title,
+            "services": one.services,
             "since": one.since,
             "until": one.until,
             "span": span(t, (one.until - one.since).total_seconds()),

@@ -1,18 +1,19 @@
 """Looking again and again, so that the page can say since when: in this process's memory, gone with it."""
 
 import asyncio
-import contextlib
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
 
 from deploy.health import samples
 from deploy.health.alarms import Alarm, alarms
+from deploy.health.kinds import Kind
 from deploy.health.samples import Series
 from deploy.health.survey import Source, measure, survey
 from shared.clock import Clock
@@ -22,6 +23,7 @@ LOOKS_EVERY = 5.0  # seconds
 MEASURES_EVERY = 10.0
 FRESH = 1.0  # seconds for which what was seen serves whoever else asks
 OVER_KEPT = 10
+_TOGETHER = timedelta(minutes=1)
 
 Key = tuple[str, str, str]
 
@@ -37,9 +39,10 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Over:
-    """An alarm that stands no more, from when to when."""
+    """What stands no more: an alarm of these services, from when to when."""
 
-    alarm: Alarm
+    kind: Kind
+    services: tuple[str, ...]
     since: datetime
     until: datetime
 
@@ -112,7 +115,7 @@ class Watch:
             if key in present or (standing.alarm.service in unknown and key[0] not in _OF_ITSELF):
                 continue  # nobody can say now that it is over
             del self._known[key]
-            self._over.appendleft(Over(standing.alarm, standing.since, now))
+            self._ended(standing, now)
         for key, alarm in present.items():
             before = self._known.get(key)
             since = min(t for t in (before and before.since, alarm.since, now) if t)
@@ -120,13 +123,25 @@ class Watch:
             self._known[key] = Standing(alarm, since, at_least)
         return Seen(now, found, tuple(self._known[key] for key in present), tuple(self._over))
 
+    def _ended(self, standing: Standing, now: datetime) -> None:
+        """Services that recover one soon after the other recover from one thing."""
+        kind, since = standing.alarm.kind, standing.since
+        services: tuple[str, ...] = (standing.alarm.service,)
+        for one in self._over:
+            if one.kind is kind and now - one.until < _TOGETHER:
+                services = tuple(name for name in self.sources if name in {*one.services, *services})
+                since = min(since, one.since)
+                self._over.remove(one)
+                break
+        self._over.appendleft(Over(kind, services, since, now))
+
 
 _OF_ITSELF = frozenset(("service_down", "database_away"))
 """Alarms that end as soon as the service says otherwise; of all others nothing is known while it does not answer."""
 
 
-@contextlib.asynccontextmanager
-async def watching(watch: Watch) -> Any:
+@asynccontextmanager
+async def watching(watch: Watch) -> AsyncIterator[None]:
     """`watch` runs meanwhile."""
     task = asyncio.create_task(watch.run(), name="watch-health")
     try:

@@ -250,6 +250,7 @@ async def test_while_the_broker_is_down_nothing_is_taken_and_afterwards_all_is(k
         taken = await bus.publish(messages[30:60])
         assert taken == [False] * 30
         assert not bus.status()["ok"]
+        assert await eventually(lambda: "broker" in bus.status()["reason"], within=20), "nobody need publish to see it"
     finally:
         await asyncio.to_thread(kit.broker.start)
     await _send(bus, messages[30:])
@@ -340,6 +341,8 @@ async def test_the_lag_is_told(kit: Kit, eventually: Any) -> None:
     gate.set()
     await _send(bus, _some(kit.topics[0], 50))
     assert await eventually(lambda: bus.status()["lag"][group][kit.topics[0]] == 0, within=20)
+    partitions = bus.status()["partitions"][group][kit.topics[0]]
+    assert set(partitions.values()) == {0}
 
 
 @pytest.mark.kafka
