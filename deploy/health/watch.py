@@ -97,11 +97,11 @@ class Watch:
 
     async def _every(self, seconds: float, do: Callable[[], Any]) -> None:
         while True:
+            await asyncio.sleep(seconds)  # first of all: those that start together with the desk are not up yet
             try:
                 await do()
             except Exception as error:
                 log.warning("health.look_failed", error=type(error).__name__)
-            await asyncio.sleep(seconds)
 
     def _remember(self, found: dict[str, Any], now: datetime) -> Seen:
         first = self._seen is None
