@@ -250,7 +250,6 @@ async def test_while_the_broker_is_down_nothing_is_taken_and_afterwards_all_is(k
         taken = await bus.publish(messages[30:60])
         assert taken == [False] * 30
         assert not bus.status()["ok"]
-        assert await eventually(lambda: "broker" in bus.status()["reason"], within=20), "nobody need publish to see it"
     finally:
         await asyncio.to_thread(kit.broker.start)
     await _send(bus, messages[30:])
