@@ -1,9 +1,9 @@
 """What every test may use: the real components, and a database of one's own on SQLite or PostgreSQL.
 
-A test that needs PostgreSQL, Kafka, Chromium or promtool is marked `postgres`, `kafka`, `chromium` or `promtool` (asking
-for the fixture of that name marks it too). Where a component cannot be had its tests are skipped and the last lines of
-the run say so; `REQUIRE=postgres,kafka,chromium,promtool` makes a missing one a failure instead. Nothing is installed
-here: see `python -m deploy.infra.install`.
+A test that needs PostgreSQL, Kafka, Chromium or promtool is marked `postgres`, `kafka`, `chromium` or `promtool`
+(asking for the fixture of that name marks it too). Where a component cannot be had its tests are skipped and the last
+lines of the run say so; `REQUIRE=postgres,kafka,chromium,promtool` makes a missing one a failure instead. Nothing is
+installed here: see `python -m deploy.infra.install`.
 
 `make test` runs two worker processes side by side. A file's tests stay together, and so do all files in which a test is
 marked `kafka`: there is one broker or cluster at a time. Each worker has a PostgreSQL of its own. A test that takes the
