@@ -59,4 +59,4 @@ setup-dev:
 	@$(PYTHON) deploy/bootstrap.py --dev
 
 components:
-	@$(BIN)/python -m deploy.infra.install --best-effort postgres kafka chromium kcat
+	@$(BIN)/python -m deploy.infra.install --best-effort postgres kafka chromium kcat promtool

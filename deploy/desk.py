@@ -13,7 +13,9 @@ import structlog
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from deploy import dev_keys, health_page, rebuild
+from deploy import dev_keys, rebuild
+from deploy.health import page as health_page
+from deploy.health.survey import Source
 from deploy.registry import SERVICES
 from shared.bus import Bus
 from shared.bus.kafka import KafkaBus
@@ -78,7 +80,7 @@ def assemble(home: Path, address: str) -> Desk:
                 await dev_keys.plant(databases, known)
                 async with databases["intake"].transaction() as tx:
                     await dev_keys.plant_form(tx, settings["intake"].master_keys(), known[dev_keys.FORM], address)
-            for mounted in apps.values():
+            for mounted in (*apps.values(), front):
                 await stack.enter_async_context(mounted.router.lifespan_context(mounted))
             tasks = [
                 asyncio.create_task(_run(list(workers.values()), buses)),
@@ -92,9 +94,7 @@ def assemble(home: Path, address: str) -> Desk:
                 await asyncio.gather(*tasks, return_exceptions=True)
 
     sources = {
-        name: health_page.Source(
-            f"/{name}", httpx.AsyncClient(transport=httpx.ASGITransport(mounted), base_url="http://desk")
-        )
+        name: Source(f"/{name}", httpx.AsyncClient(transport=httpx.ASGITransport(mounted), base_url="http://desk"))
         for name, mounted in apps.items()
     }
     front = health_page.create_app(common, sources, form=known.get(dev_keys.FORM))

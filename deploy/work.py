@@ -50,7 +50,8 @@ async def _work(service: Service, settings: Settings) -> None:
 
 async def _answer(service: Service, settings: Settings) -> None:
     app = FastAPI(title=f"Redress {service.name} worker", docs_url=None, redoc_url=None, openapi_url=None)
-    app.state.service, app.state.db, app.state.clock = service.name, service.database(settings), utcnow
+    app.state.service, app.state.settings = service.name, settings
+    app.state.db, app.state.clock = service.database(settings), utcnow
     dress(app, service.name, settings)
     app.include_router(health.router)
     served = server(app, host="0.0.0.0", port=settings.worker_port or 0, tls=settings.server_tls())  # noqa: S104 - inside a container

@@ -72,6 +72,9 @@ class Settings(BaseSettings):
     database_tls: Literal["off", "verify-ca", "verify-full"] = Field(
         "off", description="TLS to PostgreSQL, likewise; off: as the database's address says"
     )
+    certificates: dict[str, Path] = Field(
+        {}, description="Certificates (PEM) whose end is watched, by a name for people; as JSON"
+    )
     worker_port: int | None = Field(None, description="Where a worker answers /health and /metrics; unset: nowhere")
 
     @field_validator("timezone")
@@ -128,6 +131,11 @@ class Settings(BaseSettings):
     def embedded(self) -> bool:
         """Whether the in-process bus is used, so that all services share one process."""
         return self.kafka is None
+
+    def watched_certificates(self) -> dict[str, Path]:
+        """The certificates whose end is watched, by name; a service adds those that it alone shows."""
+        own = {"tls": self.tls_certificate} if self.tls_certificate else {}
+        return own | self.certificates
 
     def sqlite(self, service: str) -> str:
         return f"sqlite+aiosqlite:///{(self.home / f'{service}.db').absolute()}"

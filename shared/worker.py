@@ -74,6 +74,7 @@ class Worker:
         prune = Timer("prune", 3600, lambda: self._relay.prune(clock() - timedelta(days=retention_days)))
         self._listeners = listeners
         self._timers = (*timers, Timer("heartbeat", 2, self._beat), prune)
+        self._measured: set[tuple[str, str]] = set()
         self.process = f"{db.service}@{socket.gethostname()[:30]}"
         if consumes is not None:
             consumer = Consumer(db, consumes.handle, consumes.types, clock, max_parked=max_parked)
@@ -108,9 +109,10 @@ class Worker:
         """Tell the HTTP processes, through the database, that this worker lives and how its bus is."""
         state = self.bus.status()
         lag: dict[str, Any] = state.get("lag", {}).get(self.db.service, {})
-        for topic, behind in lag.items():
-            metrics.consumer_lag.labels(self.db.service, topic).set(behind)
-        detail = orjson.dumps({"version": __version__, "pid": os.getpid(), "lag": lag, "bus": _brief(state)}).decode()
+        partitions = state.get("partitions", {}).get(self.db.service, {})
+        self._measure(partitions)
+        told = {"version": __version__, "pid": os.getpid(), "lag": lag, "partitions": partitions, "bus": _brief(state)}
+        detail = orjson.dumps(told, option=orjson.OPT_NON_STR_KEYS).decode()
         table = self.db.tables.heartbeat
         async with self.db.transaction() as tx:
             done: Any = await tx.execute(
@@ -118,6 +120,14 @@ class Worker:
             )
             if done.rowcount == 0:
                 await tx.execute(table.insert().values(process=self.process, at=self._clock(), detail=detail))
+
+    def _measure(self, partitions: dict[str, dict[int, int]]) -> None:
+        now = {(topic, str(n)): behind for topic, of in partitions.items() for n, behind in of.items()}
+        for topic, number in self._measured - now.keys():  # another worker's now
+            metrics.consumer_lag.remove(self.db.service, topic, number)
+        for (topic, number), behind in now.items():
+            metrics.consumer_lag.labels(self.db.service, topic, number).set(behind)
+        self._measured = set(now)
 
 
 def _brief(state: dict[str, Any]) -> dict[str, Any]:

@@ -1,9 +1,9 @@
 """What every test may use: the real components, and a database of one's own on SQLite or PostgreSQL.
 
-A test that needs PostgreSQL, Kafka or Chromium is marked `postgres`, `kafka` or `chromium` (asking for the fixture of
-that name marks it too). Where a component cannot be had its tests are skipped and the last lines of the run say so;
-`REQUIRE=postgres,kafka,chromium` makes a missing one a failure instead. Nothing is installed here: see
-`python -m deploy.infra.install`.
+A test that needs PostgreSQL, Kafka, Chromium or promtool is marked `postgres`, `kafka`, `chromium` or `promtool`
+(asking for the fixture of that name marks it too). Where a component cannot be had its tests are skipped and the last
+lines of the run say so; `REQUIRE=postgres,kafka,chromium,promtool` makes a missing one a failure instead. Nothing is
+installed here: see `python -m deploy.infra.install`.
 
 `make test` runs two worker processes side by side. A file's tests stay together, and so do all files in which a test is
 marked `kafka`: there is one broker or cluster at a time. Each worker has a PostgreSQL of its own. A test that takes the
@@ -35,7 +35,7 @@ from deploy.infra.kafka import Kafka
 from deploy.infra.postgres import Postgres
 from shared.migrations import migrate
 
-COMPONENTS = ("postgres", "kafka", "chromium")
+COMPONENTS = ("postgres", "kafka", "chromium", "promtool")
 _LEFT_OUT = "left out"  # the name under which a skipped test tells its reporter which component it lacked
 _numbers = itertools.count(1)
 
@@ -55,16 +55,21 @@ def missing(component: str) -> str | None:
         if not install.find_java():
             return f"Java 17 is not installed; {remedy}"
         return None if install.kafka_libs() else f"its jars are not here; {remedy}"
+    if component == "promtool":
+        return None if install.find_promtool() else f"not installed; {remedy}"
     return None if install.find_chromium() else f"not installed; {remedy}"
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Settings come from the environment: what the person at the keyboard has set must not reach the tests."""
-    libs = str(install.kafka_libs_path())
+    fetched = {
+        "REDRESS_KAFKA_LIBS": str(install.kafka_libs_path()),
+        "REDRESS_PROMTOOL": str(install.promtool_path()),
+    }
     for name in [n for n in os.environ if n.startswith("REDRESS_")]:
         del os.environ[name]
-    os.environ["REDRESS_KAFKA_LIBS"] = libs
     os.environ["REDRESS_SESSION_KEYS"] = "test:" + base64.b64encode(os.urandom(32)).decode()
+    os.environ.update(fetched)
     worker = os.environ.get("PYTEST_XDIST_WORKER")
     if worker:
         ports.take_share(int(worker.removeprefix("gw")), int(os.environ["PYTEST_XDIST_WORKER_COUNT"]))

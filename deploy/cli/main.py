@@ -98,19 +98,17 @@ def front(
     """Run the page that shows the health of all services, and lead to each under its name."""
     import httpx
 
-    from deploy import health_page
     from deploy.gateway import Gateway, to
+    from deploy.health import page
+    from deploy.health.survey import Source
     from shared.serve import serve as run
     from shared.settings import Settings
 
     addresses = dict(pair.split("=", 1) for pair in services.split(","))
     settings = Settings()
     trusted = settings.client_tls()
-    sources = {
-        n: health_page.Source(f"/{n}", httpx.AsyncClient(base_url=a, verify=trusted)) for n, a in addresses.items()
-    }
-    pages = health_page.create_app(settings, sources)
-    gateway = Gateway({n: to(a, trusted) for n, a in addresses.items()}, pages)
+    sources = {n: Source(f"/{n}", httpx.AsyncClient(base_url=a, verify=trusted)) for n, a in addresses.items()}
+    gateway = Gateway({n: to(a, trusted) for n, a in addresses.items()}, page.create_app(settings, sources))
     run(gateway, host=host, port=port, tls=settings.server_tls())
 
 

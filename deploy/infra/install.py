@@ -1,7 +1,8 @@
-"""Find or install the real components: `python -m deploy.infra.install postgres kafka chromium kcat`.
+"""Find or install the real components: `python -m deploy.infra.install postgres kafka chromium kcat promtool`.
 
 Quick when all is there already. What cannot be had is named with its reason, and the exit code is 1. Debian packages
-are installed by apt-get, as root only; Kafka's jars come through Maven. Standard library only.
+are installed by apt-get, as root only; Kafka's jars come through Maven. Of Debian's package `prometheus` promtool alone
+is taken out: installed, it would also start a server. Standard library only.
 """
 
 import argparse
@@ -87,6 +88,17 @@ def find_kcat() -> Path | None:
     return Path(found) if found else None
 
 
+def promtool_path() -> Path:
+    """Where promtool is put when there is none on the path: `REDRESS_PROMTOOL`, else `promtool` in `REDRESS_HOME`."""
+    return Path(os.environ.get("REDRESS_PROMTOOL") or redress_home() / "promtool" / "promtool").absolute()
+
+
+def find_promtool() -> Path | None:
+    found = shutil.which("promtool")
+    own = promtool_path()
+    return Path(found) if found else own if own.is_file() else None
+
+
 def postgres() -> Path:
     """Find PostgreSQL or install it; returns the folder of its programs. Raises `Unavailable`."""
     found = find_postgres()
@@ -153,11 +165,26 @@ def kcat() -> Path:
     return _now_there("kcat", find_kcat())
 
 
+def promtool() -> Path:
+    """Find promtool or take it out of Debian's package, which needs no root. Raises `Unavailable`."""
+    found = find_promtool()
+    if found:
+        return found
+    try:
+        with _lock(promtool_path().parent):
+            if not promtool_path().is_file():  # unless another process fetched it while we waited
+                _unpack_promtool(promtool_path())
+    except OSError as error:
+        raise Unavailable("promtool", f"cannot write it: {error}") from error
+    return _now_there("promtool", find_promtool())
+
+
 COMPONENTS: dict[str, Callable[[], Path]] = {
     "postgres": postgres,
     "kafka": kafka,
     "chromium": chromium,
     "kcat": kcat,
+    "promtool": promtool,
 }
 
 
@@ -198,6 +225,25 @@ def _fetch_jars(folder: Path) -> None:
         shutil.rmtree(fresh, ignore_errors=True)
 
 
+def _unpack_promtool(target: Path) -> None:
+    if not shutil.which("apt-get"):
+        raise Unavailable("promtool", "not installed, and there is no apt-get here to download prometheus")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        done = _apt_get("download", "prometheus", cwd=folder)
+        if done.returncode and os.geteuid() == 0:  # never updated on this machine, or long ago
+            _apt_get("update")
+            done = _apt_get("download", "prometheus", cwd=folder)
+        packages = list(Path(folder).glob("prometheus_*.deb"))
+        if done.returncode or not packages:
+            raise Unavailable("promtool", f"apt-get could not download prometheus: {_reason(done)}")
+        unpacked = Path(folder) / "unpacked"
+        done = _run(["dpkg-deb", "-x", str(packages[0]), str(unpacked)])
+        if done.returncode:
+            raise Unavailable("promtool", f"its package could not be unpacked: {_reason(done)}")
+        (unpacked / "usr" / "bin" / "promtool").replace(target)
+
+
 def _pom_digest() -> str:
     return hashlib.sha256(POM.read_bytes()).hexdigest()
 
@@ -227,9 +273,9 @@ def _apt(component: str, *packages: str) -> None:
         raise Unavailable(component, f"apt-get could not install {names}: {_reason(done)}")
 
 
-def _apt_get(*arguments: str) -> subprocess.CompletedProcess[str]:
+def _apt_get(*arguments: str, cwd: str | None = None) -> subprocess.CompletedProcess[str]:
     quiet = {"DEBIAN_FRONTEND": "noninteractive", "UCF_FORCE_CONFFOLD": "1"}
-    return _run(["apt-get", "-qq", "-o", "DPkg::Lock::Timeout=300", *arguments], env={**os.environ, **quiet})
+    return _run(["apt-get", "-qq", "-o", "DPkg::Lock::Timeout=300", *arguments], env={**os.environ, **quiet}, cwd=cwd)
 
 
 def _offered(package: str) -> bool:
@@ -260,8 +306,11 @@ def _major(command: list[str], pattern: str) -> int:
     return int(found[1]) if found else 0
 
 
-def _run(command: list[str], env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+def _run(
+    command: list[str], env: dict[str, str] | None = None, cwd: str | None = None
+) -> subprocess.CompletedProcess[str]:
+    nothing = subprocess.DEVNULL
+    return subprocess.run(command, env=env, cwd=cwd, stdin=nothing, capture_output=True, text=True, check=False)
 
 
 def _reason(done: subprocess.CompletedProcess[str]) -> str:

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from services.intake import api, consumers, pages, store
 from services.intake.api import attachment, channels, form, multipart
 from services.intake.settings import IntakeSettings, make_files
-from services.intake.usecases import compliance, evidence
+from services.intake.usecases import compliance, evidence, vitals
 from services.intake.usecases.complaint import Desk, Prepared, Receipt
 from services.intake.usecases.mail import Mailroom
 from shared import logs
@@ -48,6 +48,7 @@ def create_app(
     web_pages.install(app, Path(__file__).parent)
     app.state.desk = desk
     app.state.writer = writer
+    app.state.vitals = (vitals.encryption_key(desk.keys),)
     app.state.files = files
     app.state.body_limits = {
         attachment.UPLOADS: settings.attachment_max,

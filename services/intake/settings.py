@@ -123,6 +123,10 @@ class IntakeSettings(Settings):
             self.mail_tls_required,
         )
 
+    def watched_certificates(self) -> dict[str, Path]:
+        mine = {"mail": self.mail_tls_certificate} if self.mail_tls_certificate else {}
+        return super().watched_certificates() | mine
+
     @property
     def database(self) -> str:
         return self.database_intake or self.sqlite("intake")

@@ -18,6 +18,7 @@ from shared.bus import Bus
 from shared.clock import Clock, utcnow
 from shared.db import Database
 from shared.outbound import Outbound
+from shared.security import key_age
 from shared.security.crypto import MasterKeys
 from shared.smtp import Send, smtp
 from shared.worker import Consumes, Timer, Worker
@@ -44,6 +45,7 @@ def create_worker(
         Timer("dispatches", 1, dispatcher.run),
         Timer("scan", 1, files.scan),
         Timer("sweep", 600, files.sweep),
+        Timer("encryption-key", 3600, lambda: key_age.note(db, desk.keys.current, clock)),
     ]
     if settings.complaint_retention_days is not None:
         keep = timedelta(days=settings.complaint_retention_days)

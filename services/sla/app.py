@@ -6,7 +6,7 @@ from fastapi import FastAPI
 
 from services.sla import api, consumers, pages, store
 from services.sla.settings import SlaSettings
-from services.sla.usecases import compliance
+from services.sla.usecases import compliance, vitals
 from services.sla.usecases.current import Current
 from shared import logs
 from shared.clock import Clock, utcnow
@@ -26,6 +26,7 @@ def create_app(settings: SlaSettings, db: Database, *, clock: Clock = utcnow) ->
     handle = consumers.handler(current, clock, grace=settings.grace)
     upkeep.install(app, handle=handle, checks=compliance.checks())
     app.state.notice_setup, app.state.notice_keys = settings.notice_setup(), settings.notice_keys()
+    app.state.vitals = (vitals.behind,)
     app.state.zone, app.state.case_url = settings.zone, settings.case_url
     return app
 

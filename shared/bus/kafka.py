@@ -22,6 +22,8 @@ log = structlog.get_logger()
 GROUP = "redress-{}"
 """The consumer group of a service."""
 _RETRY_AT_MOST = 2.0  # seconds
+_PROBE_EVERY = 2.0  # seconds
+_PROBE_AT_MOST = 5.0  # seconds
 _ANSWER_AT_MOST = 10.0  # seconds that a message may wait for its acknowledgement before it counts as not taken
 
 
@@ -43,7 +45,7 @@ class KafkaBus:
         self._closing: set[asyncio.Task[None]] = set()
         self._reasons: dict[str, str] = {}
         self._failures: dict[str, int] = {}
-        self._lag: dict[str, dict[str, int]] = {}
+        self._lag: dict[str, dict[str, dict[int, int]]] = {}
 
     def subscribe(self, group: str, topics: Sequence[str], handler: Handler) -> None:
         self._subscriptions.append((group, tuple(topics), handler))
@@ -176,7 +178,7 @@ class KafkaBus:
             await asyncio.sleep(min(0.05 * 2.0 ** min(failures, 10), _RETRY_AT_MOST))
 
     async def _poll(self, consumer: AIOKafkaConsumer, group: str, handler: Handler) -> None:
-        measured = 0.0
+        measured = probed = 0.0
         while not self._stopping:
             found: dict[TopicPartition, list[Any]] = await consumer.getmany(timeout_ms=500, max_records=self._batch)
             batch = [
@@ -200,15 +202,30 @@ class KafkaBus:
             if time.monotonic() - measured > 1:
                 measured = time.monotonic()
                 await self._measure(consumer, group)
+            if not batch and time.monotonic() - probed > _PROBE_EVERY:
+                await self._probe(consumer)
+                probed = time.monotonic()
 
     async def _measure(self, consumer: AIOKafkaConsumer, group: str) -> None:
-        lag: dict[str, int] = {}
+        lag: dict[str, dict[int, int]] = {}
         for partition in consumer.assignment():
             end = consumer.highwater(partition)
             if end is not None:
                 behind = max(0, end - await consumer.position(partition))
-                lag[partition.topic] = lag.get(partition.topic, 0) + behind
+                lag.setdefault(partition.topic, {})[partition.partition] = behind
         self._lag[group] = lag
+
+    async def _probe(self, consumer: AIOKafkaConsumer) -> None:
+        """Ask the broker something: to a consumer with nothing to read, a broker that is away looks like one that is
+        silent, and while nothing is published the producer would not notice either."""
+        assigned = sorted(consumer.assignment())
+        if not assigned:
+            return
+        try:
+            await asyncio.wait_for(consumer.end_offsets(assigned[:1]), _PROBE_AT_MOST)
+            self._reasons.pop("broker", None)
+        except (KafkaError, OSError, TimeoutError) as error:
+            self._reasons["broker"] = type(error).__name__
 
     @staticmethod
     async def _quietly_stop(consumer: AIOKafkaConsumer) -> None:
@@ -220,6 +237,7 @@ class KafkaBus:
         return {
             "ok": not reasons,
             "kind": "kafka",
-            "lag": self._lag,
+            "lag": {g: {t: sum(of.values()) for t, of in lag.items()} for g, lag in self._lag.items()},
+            "partitions": self._lag,
             **({"reason": "; ".join(reasons)} if reasons else {}),
         }

@@ -63,7 +63,18 @@ class Link:
     roles: frozenset[Role] = frozenset()
 
 
-NAV = (Link(DESK, "/", mark("Desk")), Link("reporting", "/dashboard", mark("Dashboard")))
+_READERS = frozenset((Role.OFFICER, Role.SUPERVISOR, Role.MANAGER, Role.AUDITOR, Role.ADMIN))
+NAV = (
+    Link(DESK, "/", mark("Desk")),
+    Link("intake", "/take", mark("Take in"), frozenset((Role.AGENT,))),
+    Link("routing", "/queue", mark("Work queue"), frozenset((Role.OFFICER, Role.SUPERVISOR, Role.AUDITOR))),
+    Link("routing", "/supervision", mark("Supervision"), frozenset((Role.SUPERVISOR, Role.MANAGER, Role.AUDITOR))),
+    Link("sla", "/at-risk", mark("Deadlines"), _READERS),
+    Link("intake", "/search", mark("Search"), frozenset((Role.AGENT, Role.OFFICER, Role.SUPERVISOR, Role.AUDITOR))),
+    Link("reporting", "/dashboard", mark("Dashboard")),
+    Link("intake", "/audit", mark("Audit"), frozenset((Role.AUDITOR, Role.ADMIN))),
+    Link("intake", "/admin", mark("Administration"), frozenset((Role.ADMIN,))),
+)
 
 # What a person can do about an error; other errors get the last words.
 _ERRORS = {

@@ -340,6 +340,8 @@ async def test_the_lag_is_told(kit: Kit, eventually: Any) -> None:
     gate.set()
     await _send(bus, _some(kit.topics[0], 50))
     assert await eventually(lambda: bus.status()["lag"][group][kit.topics[0]] == 0, within=20)
+    partitions = bus.status()["partitions"][group][kit.topics[0]]
+    assert set(partitions.values()) == {0}
 
 
 @pytest.mark.kafka

@@ -1,13 +1,23 @@
-// Keeps the table of health fresh without moving the reader: the page is fetched again and its part put in place.
+// Keeps what is said of the services' health fresh without moving the reader: it is fetched again and put in place. What
+// was unfolded stays so, and a change of the first line, how all is, is said to those who listen to the page.
 "use strict";
 async function refresh() {
-  if (document.hidden || document.getElementById("health").contains(document.activeElement)) return;
+  const here = document.getElementById("health");
+  if (document.hidden || here.contains(document.activeElement)) return;
   try {
-    const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+    const from = here.dataset.from;
+    const answer = await fetch(from ? from + location.search : location.href, { headers: { Accept: "text/html" } });
+    if (!answer.ok) return;
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    const fresh = page.getElementById("health");
-    const here = document.getElementById("health");
-    if (fresh && fresh.innerHTML !== here.innerHTML) here.replaceWith(document.adoptNode(fresh));
+    const fresh = from ? page.body : page.getElementById("health");
+    if (!fresh) return;
+    for (const open of here.querySelectorAll("details[open][id]")) fresh.querySelector(`#${open.id}`)?.setAttribute("open", "");
+    if (fresh.innerHTML.trim() === here.innerHTML.trim()) return;
+    const before = here.querySelector(".notice")?.textContent;
+    here.replaceChildren(...document.adoptNode(fresh).childNodes);
+    const now = here.querySelector(".notice")?.textContent;
+    const told = document.getElementById("health-told");
+    if (told && now !== before) told.textContent = now;
   } catch { /* the desk may be restarting: try again at the next turn */ }
 }
 setInterval(refresh, 3000);

@@ -145,6 +145,13 @@ async def due_recipients(session: AsyncSession, now: datetime) -> list[DueRecipi
     return sorted(found, key=lambda d: (not d.urgent, d.oldest))
 
 
+async def longest_due(session: AsyncSession, now: datetime) -> datetime | None:
+    """When the longest due notice that waits fell due; None when none is due."""
+    query = select(func.min(NOTICE.c.next_at)).where(_waiting, NOTICE.c.next_at <= now)
+    found: datetime | None = (await session.execute(query)).scalar_one_or_none()
+    return found
+
+
 async def untried(tx: AsyncSession, to: Recipient, before: datetime) -> list[Waiting]:
     """What may be joined for a recipient and is due by `before`, locked; rows that another sender holds left out."""
     query = (
