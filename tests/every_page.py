@@ -39,3 +39,8 @@ def address(path: str, seen: Iterable[str]) -> str | None:
         return path
     pattern = re.compile("[^/?]+".join(re.escape(part) for part in _PARAMETER.split(path)) + r"(?:\?.*)?\Z")
     return min((one for one in seen if pattern.match(one)), default=None)
+
+
+def of_complaint(id: str) -> set[str]:
+    """Where a complaint is shown, in whichever service: what leads there is in another service, or found by searching."""
+    return {f"{path}/{id}" for path in ("/cases", "/clocks", "/parts/clocks", "/complaints", "/parts/complaints")}

@@ -9,6 +9,7 @@ one thing is asked for as the lists name the first.
 import argparse
 import asyncio
 import json
+import sqlite3
 import statistics
 import subprocess
 import sys
@@ -31,7 +32,7 @@ from tests.bench import crowd
 from tests.bench.facts import populate
 from tests.bench.machine import describe
 from tests.chaos.sites import DeskSite
-from tests.every_page import address, links, pages
+from tests.every_page import address, links, of_complaint, pages
 
 TARGETS = {"ms": 50.0, "kilobytes": 100.0}
 COMPLAINTS = 100_000
@@ -86,6 +87,8 @@ async def _client(app: FastAPI, root: str, token: str) -> AsyncIterator[httpx.As
 async def measure(home: Path, keys: dict[str, str], *, complaints: int, rounds: int) -> list[Line]:
     """Each page of each service."""
     found = []
+    with sqlite3.connect(home / "routing.db") as routing:
+        (complaint,) = routing.execute("SELECT max(complaint_id) FROM complaint_case").fetchone()
     for name, service in SERVICES.items():
         settings = service.settings(home=home)
         if name == "reporting":
@@ -100,7 +103,7 @@ async def measure(home: Path, keys: dict[str, str], *, complaints: int, rounds: 
         if name == "reporting":
             app.state.clock = lambda: FIGURES_AT
         async with app.router.lifespan_context(app):
-            found += [line async for line in _each(name, app, keys, rounds)]
+            found += [line async for line in _each(name, app, keys, rounds, complaint)]
     return found
 
 
@@ -108,10 +111,10 @@ async def _plant(db: Database, keys: dict[str, str]) -> None:
     await dev_keys.plant({"reporting": db}, {name: keys[name] for name in dev_keys.KEYS if name in keys})
 
 
-async def _each(name: str, app: FastAPI, keys: dict[str, str], rounds: int) -> AsyncIterator[Line]:
+async def _each(name: str, app: FastAPI, keys: dict[str, str], rounds: int, complaint: str) -> AsyncIterator[Line]:
     """The pages without parameters, then those that they lead to, one of each kind."""
     every = list(pages(app))
-    seen: set[str] = set()
+    seen = of_complaint(complaint)
     for path, role in sorted(every, key=lambda one: one[0].count("{")):
         async with _client(app, f"/{name}", keys[role]) as client:
             at = address(path, seen)
