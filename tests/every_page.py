@@ -42,5 +42,5 @@ def address(path: str, seen: Iterable[str]) -> str | None:
 
 
 def of_complaint(id: str) -> set[str]:
-    """Where a complaint is shown, in whichever service: what leads there is in another service, or found by searching."""
+    """Where a complaint is shown, in whichever service: another service leads there, or a search."""
     return {f"{path}/{id}" for path in ("/cases", "/clocks", "/parts/clocks", "/complaints", "/parts/complaints")}
