@@ -63,7 +63,7 @@ class Attempts:
 
     def spend(self, request: Request) -> None:
         """Raises TooManyRequests."""
-        if not self._limiter.hit(self._item, request.client.host if request.client else ""):
+        if not self._limiter.hit(self._item, request.app.state.addresses.of(request)):
             error = TooManyRequests("Too many attempts to sign in from here; wait a little.")
             error.retry_after = self._item.get_expiry()
             raise error
