@@ -46,11 +46,14 @@ class Gateway:
             return
         request = Request(scope, receive)
         path = scope.get("raw_path", scope["path"].encode()).decode("latin-1").partition("?")[0]
-        url = httpx.URL(path=path.removeprefix(f"/{name}") or "/", query=scope["query_string"])
         try:
+            url = httpx.URL(path=path.removeprefix(f"/{name}") or "/", query=scope["query_string"])
             answer = await client.send(
                 client.build_request(request.method, url, headers=_onward(request), content=_body(request)), stream=True
             )
+        except httpx.InvalidURL:
+            await JSONResponse({"title": "Not found", "status": 404, "code": "not_found"}, 404)(scope, receive, send)
+            return
         except (httpx.HTTPError, ClientDisconnect):
             body = {"type": "about:blank", "title": "No answer", "status": 503, "code": "unavailable"}
             gone = JSONResponse(body, 503, {"retry-after": "2"}, media_type="application/problem+json")

@@ -12,6 +12,8 @@ from typing import Annotated, ClassVar, Literal, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
 
+UNDONE = "undone"
+"""The reason of what takes back an earlier step."""
 EVENTS: dict[str, type["Event"]] = {}
 TOPICS = {name: f"redress.{name}.v1" for name in ("intake", "routing", "sla", "reporting")}
 
@@ -206,7 +208,8 @@ class ComplaintClassified(Event):
 
 @published("routing", "complaint.routed")
 class ComplaintRouted(Event):
-    """A department has taken charge. `department` is a code from the department register."""
+    """A department has taken charge. `department` is a code from the department register. With the reason UNDONE it was
+    taken back that somebody works on it: the department has it, and no officer."""
 
     department: str
     reason: str

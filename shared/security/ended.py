@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import delete, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared import outbox
@@ -44,12 +45,13 @@ class Ending:
 async def note(tx: AsyncSession, tables: SystemTables, ending: Ending) -> None:
     """Keep `ending`, and forget those that no session can be of any more."""
     table = tables.ended_session
+    insert = sqlite.insert if tx.get_bind().dialect.name == "sqlite" else postgresql.insert
     for name in ending.names:
-        known = (await tx.execute(select(table.c.ended_at).where(table.c.name == name))).scalar_one_or_none()
-        if known is None:
-            await tx.execute(table.insert().values(name=name, ended_at=ending.at))
-        elif known < ending.at:
-            await tx.execute(table.update().where(table.c.name == name).values(ended_at=ending.at))
+        row = insert(table).values(name=name, ended_at=ending.at)
+        newer = row.excluded.ended_at > table.c.ended_at
+        await tx.execute(
+            row.on_conflict_do_update(index_elements=["name"], set_={"ended_at": row.excluded.ended_at}, where=newer)
+        )
     await tx.execute(delete(table).where(table.c.ended_at < ending.at - KEPT))
 
 

@@ -30,6 +30,8 @@ COOKIE = "redress_session"
 SECURE_COOKIE = f"__Host-{COOKIE}"  # over https: browsers then refuse one that another host or a plain page has set
 FORM_TOKEN = "form_token"  # noqa: S105 - the name of the field in our forms
 FORM_TOKEN_HEADER = "x-form-token"  # noqa: S105 - and this of a header
+BY_ITSELF = "x-redress-background"
+"""The header of what a page's script asks for by itself, which keeps no session alive."""
 PUBLIC = frozenset(("/openapi.json", "/health/live", "/health/ready", "/metrics"))
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
@@ -58,7 +60,9 @@ class Sessions:
         if found is None or await self.ended.includes(found):
             return None
         request.state.session = found
-        if (renewed := found.renewed(self.clock())) is not None:
+        # a page that is left open does nothing for whoever left it
+        by_itself = BY_ITSELF in request.headers or request.headers.get("accept") == "text/event-stream"
+        if not by_itself and (renewed := found.renewed(self.clock())) is not None:
             header = (b"set-cookie", self.cookie(request, renewed).encode())
             request.scope.setdefault(MORE_HEADERS, []).append(header)
         return found

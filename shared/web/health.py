@@ -46,6 +46,15 @@ REASONS = {
 }
 
 
+async def _shared(state: State) -> dict[str, Any]:
+    """`report`, made once for all who ask while it is made: anybody may ask, at any speed, and complaints need the
+    database more."""
+    task: asyncio.Task[dict[str, Any]] | None = getattr(state, "reporting_health", None)
+    if task is None or task.done():
+        task = state.reporting_health = asyncio.create_task(report(state), name="report-health")
+    return await asyncio.shield(task)
+
+
 async def report(state: State) -> dict[str, Any]:
     """The state of one service: `status` is ready, degraded (works, but something waits) or not_ready (can't work).
 
@@ -165,7 +174,7 @@ async def live(request: Request) -> dict[str, Any]:
 @router.get("/health/ready", responses={503: {"description": "Not ready, with the reasons"}})
 async def ready(request: Request) -> Response:
     """Whether the service can do its work: 200 ready or degraded, 503 not ready; always with checks and reasons."""
-    found = await report(request.app.state)
+    found = await _shared(request.app.state)
     status = 503 if found["status"] == "not_ready" else 200
     headers = {"Retry-After": "2"} if status == 503 else {}
     return Response(orjson.dumps(found), status, media_type="application/json", headers=headers)
@@ -177,7 +186,7 @@ async def scrape(request: Request) -> Response:
     by the full names of samples."""
     if names := request.query_params.getlist("name[]"):
         return exposition(names)
-    await report(request.app.state)
+    await _shared(request.app.state)
     return exposition()
 
 

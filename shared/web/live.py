@@ -16,7 +16,10 @@ from typing import Generic, TypeVar
 import structlog
 from starlette.responses import StreamingResponse
 
+from shared.errors import TooManyRequests
+
 LASTS = 300.0  # seconds
+MOST = 300  # listeners of one kind in a process: each keeps a connection
 _BEAT = 15.0  # seconds between signs of life, so that nothing on the way takes the stream for dead
 _HELD = 100  # what a listener may be behind
 log = structlog.get_logger()
@@ -44,6 +47,11 @@ class Live(Generic[T]):
             yield mine
         finally:
             self._listeners.discard(mine)
+
+    def check_room(self) -> None:
+        """Raises TooManyRequests when as many listen as may; pages then do without for a while."""
+        if len(self._listeners) >= MOST:
+            raise TooManyRequests("Too many pages are kept up to date just now.")
 
     async def listen(self, *, lasts: float = LASTS) -> AsyncIterator[T | None]:
         """What is found from now on; None now and then, when nothing is."""

@@ -241,10 +241,10 @@ async def ended_there(request: Request, tx: Tx, logout_token: Annotated[str, For
     """What the directory tells us has ended there (OpenID Connect Back-Channel Logout 1.0, section 2.5). Raises
     Invalid for what is no logout token of it, Unavailable when its keys can't be had."""
     directory = _directory(request)
-    _spend(request)
     try:
         ending = await directory.logout(logout_token, now=request.app.state.clock())
     except Unauthenticated as error:
+        _spend(request)  # the directory itself may have very many to tell of at once
         raise Invalid(error.detail) from None
     await ended.publish(tx, request.app.state.db.tables, ending)
     request.app.state.authenticator.sessions.ended.forget()

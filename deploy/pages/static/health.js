@@ -6,7 +6,7 @@ async function refresh() {
   if (document.hidden || here.contains(document.activeElement)) return;
   try {
     const from = here.dataset.from;
-    const answer = await fetch(from ? from + location.search : location.href, { headers: { Accept: "text/html" } });
+    const answer = await fetch(from ? from + location.search : location.href, { headers: { Accept: "text/html", "X-Redress-Background": "1" } });
     if (!answer.ok) return;
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const fresh = from ? page.body : page.getElementById("health");

@@ -11,6 +11,7 @@ from shared import trace
 from shared.clock import rfc3339
 from shared.cloudevents import Envelope
 from shared.events import (
+    UNDONE,
     ClockEvent,
     ClockExtended,
     ClockMet,
@@ -72,7 +73,8 @@ def _apply(row: store.Progress, event: Event) -> None:
             row.category, row.severity = event.category, event.severity
         case ComplaintRouted():
             row.department = event.department
-            row.status = "routed" if row.status == "received" else row.status
+            taken_back = event.reason == UNDONE and row.status == "in_progress"
+            row.status = "routed" if row.status == "received" or taken_back else row.status
         case ComplaintAssigned():
             row.status = "in_progress"
         case ComplaintResponded():

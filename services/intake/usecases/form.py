@@ -111,8 +111,8 @@ async def live(tx: AsyncSession, id: str) -> store.FormKey:
 
 def _set(form: store.FormKey, name: str, channel: str, origins: Sequence[str], look: Look) -> None:
     check_look(look)
-    form.name, form.channel = name, channel
     found = [check_origin(one, f"/origins/{at}") for at, one in enumerate(origins)]
+    form.name, form.channel = name, channel  # only now: what is refused changes nothing
     form.origins = " ".join(dict.fromkeys(found))
     form.look = orjson.dumps({"name": look.name, "logo": look.logo, "colour": look.colour}).decode()
 

@@ -25,7 +25,7 @@
 
   // What a reader has opened stays open, and the focus stays where it was.
   const redraw = async () => {
-    const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+    const answer = await fetch(location.href, { headers: { Accept: "text/html", "X-Redress-Background": "1" } });
     if (!answer.ok) return;
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("figures");
     const focused = document.activeElement && document.activeElement.id;
@@ -41,7 +41,7 @@
   const look = async () => {
     if (document.hidden) return;
     try {
-      const answer = await fetch(figures().dataset.totals + location.search, { headers: { Accept: "application/json" } });
+      const answer = await fetch(figures().dataset.totals + location.search, { headers: { Accept: "application/json", "X-Redress-Background": "1" } });
       if (!answer.ok) throw new Error(String(answer.status));
       const totals = await answer.json();
       const now = JSON.stringify([totals.total, totals.today, totals.open, totals.missed]);

@@ -4,7 +4,7 @@
   const every = 1500;
   const look = async () => {
     try {
-      const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+      const answer = await fetch(location.href, { headers: { Accept: "text/html", "X-Redress-Background": "1" } });
       if (answer.ok) {
         const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("reports");
         document.getElementById("reports").replaceWith(document.adoptNode(fresh));

@@ -49,9 +49,10 @@ class Watch:
                 return None if before is None else []
             found: dict[str, tuple[set[str], set[str]]] = {}
             if head > self._seen:
-                for _, id, detail in await store.queue.done_since(session, self._seen, _MOST):
+                done = await store.queue.done_since(session, self._seen, _MOST)
+                for _, id, detail in done:
                     self._note(found, id, orjson.loads(detail).get("changed", {}))
-                self._seen = head
+                self._seen = done[-1][0] if len(done) == _MOST else head
             for id in await store.queue.moved_since(session, now - _AGAIN, _MOST):
                 if self._moved.get(id, now) <= now - _AGAIN or id not in self._moved:
                     self._moved[id] = now
@@ -88,11 +89,12 @@ def _live(request: Request) -> Live[list[Change]]:
 async def live(request: Request, principal: Reader) -> Response:
     """Server-sent events `change` whenever the queue so filtered may look different. They hold no more than how many
     cases it concerns: the page asks for its list anew."""
-    wish.nobody_there(request)
+    watch = _live(request)
+    watch.check_room()
     db: Database = request.app.state.db
     async with db.reading() as session:
         wanted = await wish.read(session, request, principal)
-    return stream(_live(request).listen(), _of(wanted))
+    return stream(watch.listen(), _of(wanted))
 
 
 def _of(wanted: Wish) -> Callable[[list[Change]], str | None]:

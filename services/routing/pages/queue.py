@@ -80,7 +80,6 @@ async def queue(
             return RedirectResponse(f"{pages.root_of(request)}/cases/{found}", 303)
         missed = q.strip()
     if part:
-        wish.nobody_there(request)
         t = pages.translator(request)
         shown = await _list(session, t, wanted, rulebook, clock())
         return pages.render(request, "queue_list.html", **shown, ticked=frozenset(), may=principal.has(*WORKERS))

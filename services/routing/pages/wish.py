@@ -13,7 +13,6 @@ from services.routing.domain.case import State
 from services.routing.usecases import queue as queues
 from shared import i18n
 from shared.security.principal import Principal, Role
-from shared.web.edge import MORE_HEADERS
 
 TABS = ("mine", "department", "unassigned", "all")
 FILTERS = store.queue.FILTERS
@@ -75,12 +74,6 @@ class Wish:
             return found, None
         last = found[LIMIT - 1]
         return found[:LIMIT], last.sort_key if self.filters.get("state") == State.CLOSED else last.due_key
-
-
-def nobody_there(request: Request) -> None:
-    """A page that keeps itself up to date is no sign that somebody sits before it: it does not prolong the session."""
-    headers = request.scope.get(MORE_HEADERS, [])
-    headers[:] = [(name, value) for name, value in headers if name != b"set-cookie"]
 
 
 async def read(tx: AsyncSession, request: Request, principal: Principal) -> Wish:

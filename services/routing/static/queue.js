@@ -21,7 +21,7 @@ async function refresh() {
   last = performance.now();
   let html;
   try {
-    const answer = await fetch(list.dataset.list, { headers: { Accept: "text/html" }, credentials: "same-origin" });
+    const answer = await fetch(list.dataset.list, { headers: { Accept: "text/html", "X-Redress-Background": "1" }, credentials: "same-origin" });
     if (!answer.ok) return;
     html = await answer.text();
   } catch { return; } // the stream says when the connection is back

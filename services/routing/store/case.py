@@ -111,16 +111,16 @@ Index("complaint_case_assignee", table.c.assignee, table.c.sort_key)
 Index("complaint_case_customer", table.c.customer_ref)
 Index("complaint_case_incident", table.c.incident_id)
 # Spelt out, not bound: a database uses an index of part of a table only where it sees that the query is of that part.
-OPEN = text("state NOT IN ('closed', 'resolved')")
-"""Cases that somebody still has work with."""
+UNFINISHED = text("state NOT IN ('closed', 'resolved')")
+"""Cases that somebody still has to decide."""
 _PERSONS_TURN = text("state = 'triage' OR state = 'proposed'")
 Index(
     "complaint_case_load",
     table.c.assignee,
     table.c.department,
     table.c.state,
-    sqlite_where=OPEN,
-    postgresql_where=OPEN,
+    sqlite_where=UNFINISHED,
+    postgresql_where=UNFINISHED,
 )
 Index(
     "complaint_case_turn",
@@ -166,7 +166,9 @@ class EarlyEscalation(Base, table=True):
 async def cases(tx: AsyncSession, ids: Collection[str], *, locked: bool = False) -> dict[str, ComplaintCase]:
     """Those of `ids` that have a case; `locked`: kept from others until the unit of work ends, in one order always."""
     query = select(ComplaintCase).where(table.c.complaint_id.in_(ids)).order_by(table.c.complaint_id)
-    return {c.complaint_id: c for c in await tx.scalars(query.with_for_update() if locked else query)}
+    if locked:  # and read anew: what this unit of work has read before may have changed until it had the lock
+        query = query.with_for_update().execution_options(populate_existing=True)
+    return {c.complaint_id: c for c in await tx.scalars(query)}
 
 
 async def insert(tx: AsyncSession, rows: Sequence[Row]) -> None:
@@ -211,9 +213,8 @@ async def page(
 
 async def loads(tx: AsyncSession, officers: Collection[str]) -> dict[str, int]:
     """Officer -> how many cases they work on that are not closed."""
-    query = (
-        select(table.c.assignee, func.count()).where(table.c.assignee.in_(officers), OPEN).group_by(table.c.assignee)
-    )
+    query = select(table.c.assignee, func.count()).where(table.c.assignee.in_(officers), UNFINISHED)
+    query = query.group_by(table.c.assignee)
     found = {str(officer): int(n) for officer, n in (await tx.execute(query)).all()}
     return {officer: found.get(officer, 0) for officer in officers}
 

@@ -50,7 +50,8 @@ async def incidents(tx: AsyncSession, *, state: str | None, after: str | None, l
 
 
 async def locked(tx: AsyncSession, id: str) -> Incident | None:
-    return (await tx.scalars(select(Incident).where(incident.c.id == id).with_for_update())).one_or_none()
+    query = select(Incident).where(incident.c.id == id).with_for_update()
+    return (await tx.scalars(query.execution_options(populate_existing=True))).one_or_none()
 
 
 async def of_series(tx: AsyncSession, series: Collection[str]) -> dict[str, Incident]:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.routing.store.case import OPEN, ComplaintCase
+from services.routing.store.case import UNFINISHED, ComplaintCase
 from services.routing.store.case import table as case
 from services.routing.store.staff import Officer, officer
 from services.routing.store.work import Consult, Entry, consult, entry
@@ -32,7 +32,7 @@ async def loads(tx: AsyncSession) -> list[Load]:
     """All open cases, counted. Of one department alone it would be slower: the index that begins with the department
     knows neither the officer nor what is open."""
     columns = (case.c.assignee, case.c.department, case.c.state)
-    query = select(*columns, func.count()).where(OPEN).group_by(*columns)
+    query = select(*columns, func.count()).where(UNFINISHED).group_by(*columns)
     return [Load(a, d, s, int(n)) for a, d, s, n in (await tx.execute(query)).all()]
 
 

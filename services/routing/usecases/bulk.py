@@ -19,7 +19,7 @@ from services.routing.usecases.steps import Words
 from shared import audit, outbox
 from shared.clock import rfc3339
 from shared.errors import Conflict, Forbidden, NotFound, Refused
-from shared.events import ComplaintAssigned, ComplaintRouted, ComplaintTransferred
+from shared.events import UNDONE, ComplaintAssigned, ComplaintRouted, ComplaintTransferred
 from shared.ids import uuid7
 
 MOST = 50
@@ -77,9 +77,9 @@ async def take(
     return done
 
 
-async def found(tx: AsyncSession, id: str, actor: str) -> BulkAction:
+async def found(tx: AsyncSession, id: str, actor: str, *, locked: bool = False) -> BulkAction:
     """Raises ActionNotFound."""
-    row = await tx.get(BulkAction, id)
+    row = await tx.get(BulkAction, id, with_for_update=locked or None)
     if row is None or row.actor != actor:
         raise ActionNotFound
     return row
@@ -94,7 +94,7 @@ def items_of(row: BulkAction) -> list[dict[str, Any]]:
 
 async def undo(tx: AsyncSession, id: str, *, actor: Actor, now: datetime) -> BulkAction:
     """Put back what nobody has touched since. Raises ActionNotFound, UndoneBefore."""
-    row = await found(tx, id, actor.id)
+    row = await found(tx, id, actor.id, locked=True)
     if row.undone_at is not None:
         raise UndoneBefore
     items = items_of(row)
@@ -124,12 +124,12 @@ def _put_back(
             complaint_id=id,
             from_department=department,
             department=case.department,
-            reason="undone",
+            reason=UNDONE,
             transferred_at=now,
         )
         outbox.add(tx, moved, now=now)
     if case.assignee is None or case.department != department:
-        given = ComplaintRouted(complaint_id=id, department=case.department, reason="undone", routed_at=now)
+        given = ComplaintRouted(complaint_id=id, department=case.department, reason=UNDONE, routed_at=now)
         outbox.add(tx, given, now=now)
     if case.assignee is not None:
         outbox.add(tx, ComplaintAssigned(complaint_id=id, assignee=case.assignee, assigned_at=now), now=now)

@@ -86,8 +86,10 @@ async def declare(
     if department not in rulebook.departments:
         raise Invalid(errors=(FieldError("/department", "is no department of this desk", "unknown_department"),))
     steps = first_plan(rulebook, now) if plan is None else plan
+    id = uuid7()
+    cases = await _free(tx, ids, id)  # refuses, so it comes before anything is written
     row = Incident(
-        id=uuid7(),
+        id=id,
         title=redact(title),
         cause=cause,
         department=department,
@@ -97,7 +99,6 @@ async def declare(
         declared_at=now,
     )
     tx.add(row)
-    cases = await _free(tx, ids, row.id)
     told = IncidentDeclared(
         complaint_id=row.id,
         title=row.title,

@@ -18,6 +18,7 @@ from datetime import datetime
 
 from services.sla.domain.policy import Subject
 from shared.events import (
+    UNDONE,
     ComplaintAcknowledged,
     ComplaintAssigned,
     ComplaintClassified,
@@ -111,7 +112,9 @@ class Facts:
                     classified_at=event.classified_at,
                 )
             case ComplaintRouted() if _later(self.routed_at, event.routed_at):
-                return replace(self, department=event.department, routed_at=event.routed_at)
+                given_since = self.assigned_at is not None and self.assigned_at > event.routed_at
+                assignee = None if event.reason == UNDONE and not given_since else self.assignee
+                return replace(self, department=event.department, routed_at=event.routed_at, assignee=assignee)
             case ComplaintTransferred() if _later(self.routed_at, event.transferred_at):
                 # who had it has it no longer, and the new department has nobody on it yet
                 return replace(self, department=event.department, routed_at=event.transferred_at, assignee=None)

@@ -5,7 +5,7 @@ for (const place of document.querySelectorAll("[data-part]")) load(place);
 
 async function load(place) {
   try {
-    const answer = await fetch(place.dataset.part, { headers: { Accept: "text/html" }, credentials: "same-origin" });
+    const answer = await fetch(place.dataset.part, { headers: { Accept: "text/html", "X-Redress-Background": "1" }, credentials: "same-origin" });
     if (!answer.ok) throw new Error(answer.status);
     place.innerHTML = await answer.text();
     place.dispatchEvent(new CustomEvent("part", { bubbles: true }));

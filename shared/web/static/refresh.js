@@ -10,7 +10,7 @@ function again(part) {
 
 async function renew(part) {
   try {
-    const answer = await fetch(location.href, { headers: { Accept: "text/html" }, credentials: "same-origin" });
+    const answer = await fetch(location.href, { headers: { Accept: "text/html", "X-Redress-Background": "1" }, credentials: "same-origin" });
     if (!answer.ok) throw new Error(answer.status);
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const now = page.getElementById(part.id);
