@@ -29,7 +29,8 @@ def upgrade() -> None:
     op.add_column("complaint_case", sa.Column("next_due_at", UtcDateTime(), nullable=True))
     op.add_column("complaint_case", sa.Column("next_step", sa.String(length=20), nullable=True))
     op.add_column("complaint_case", sa.Column("due_key", sa.String(length=70), nullable=False, server_default="~"))
-    # of cases from before, and those that the old version opens meanwhile, the next warning or missed deadline tells; until then they stand behind all others
+    # of cases from before, and of those that the old version opens meanwhile, the next warning or missed deadline
+    # tells; until then they stand behind all others
     op.execute(sa.text("UPDATE complaint_case SET due_key = '9999-12-31T23:59:59.000Z|' || complaint_id"))
     for name, (columns, which) in _INDEXES.items():
         op.create_index(name, "complaint_case", columns, sqlite_where=which, postgresql_where=which)
