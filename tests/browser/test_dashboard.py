@@ -197,7 +197,7 @@ def opened(chromium: Browser) -> Iterator[Open]:
         )
         contexts.append(context)
         if key:
-            value = cookie_of(desk.url, desk.key)
+            value = cookie_of(f"{desk.url}/reporting", desk.key)
             cookie = {"name": COOKIE, "value": value, "url": desk.url, "httpOnly": True}
             context.add_cookies([cookie])  # type: ignore[list-item]
         page = context.new_page()
