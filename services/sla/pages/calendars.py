@@ -62,7 +62,7 @@ async def calendars(request: Request, session: Reading, current: CurrentDep, now
 
 @router.get("/calendars/{id}", response_class=HTMLResponse)
 async def calendar(
-    request: Request, id: CalendarId, session: Reading, current: CurrentDep, now: ClockDep, me: Reader
+    request: Request, me: Reader, id: CalendarId, session: Reading, current: CurrentDep, now: ClockDep
 ) -> Response:
     """One calendar, this year and the next. Raises CalendarNotFound."""
     return await _page(request, session, current.policies, id, me, _year(request, now), NOTHING)

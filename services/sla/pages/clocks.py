@@ -43,7 +43,7 @@ _TOLD = ("paused", "resumed", "extended", "restarted", "reopened", "moved", "end
 
 @router.get("/clocks/{complaint_id}", response_class=HTMLResponse)
 async def clocks(
-    request: Request, complaint_id: ComplaintId, session: Reading, current: CurrentDep, now: ClockDep, me: Reader
+    request: Request, me: Reader, complaint_id: ComplaintId, session: Reading, current: CurrentDep, now: ClockDep
 ) -> Response:
     """Every clock of a complaint, explained. Raises ClockNotFound."""
     return await _page(request, session, complaint_id, current.policies, now(), me, NOTHING)
@@ -51,7 +51,7 @@ async def clocks(
 
 @router.get("/parts/clocks/{complaint_id}", response_class=HTMLResponse)
 async def part(
-    request: Request, complaint_id: ComplaintId, session: Reading, current: CurrentDep, now: ClockDep, me: Reader
+    request: Request, me: Reader, complaint_id: ComplaintId, session: Reading, current: CurrentDep, now: ClockDep
 ) -> Response:
     """The same without the frame, for the page of another service. A complaint without a clock yet says so."""
     t = pages.translator(request)

@@ -36,8 +36,8 @@ _LOOKS = {"sent": "reached", "failed": "missed"}
 @router.get("/notices", response_class=HTMLResponse)
 async def notices(
     request: Request,
-    session: Reading,
     me: Reader,
+    session: Reading,
     state: Annotated[State | Literal[""], Query()] = "",
     department: Code = "",
     complaint: Code = "",

@@ -46,10 +46,10 @@ class ConfirmIn(BaseModel):
 @router.get("/packs", response_class=HTMLResponse)
 async def packs(
     request: Request,
+    me: Reader,
     session: Reading,
     current: CurrentDep,
     now: ClockDep,
-    me: Reader,
     pack: Annotated[str, Query(max_length=40)] = "",
     received: Annotated[str, Query(max_length=40)] = "",
 ) -> Response:
@@ -101,7 +101,7 @@ def _simulated(t: Translator, policies: Policies, pack: str, received: str) -> l
 
 @router.get("/packs/{id}/{version}", response_class=HTMLResponse)
 async def pack(
-    request: Request, id: PackId, version: Version, session: Reading, current: CurrentDep, now: ClockDep, me: Reader
+    request: Request, me: Reader, id: PackId, version: Version, session: Reading, current: CurrentDep, now: ClockDep
 ) -> Response:
     """One version of one pack. Raises PackNotFound."""
     found = confirmations.pack_of(current.policies, id, version)

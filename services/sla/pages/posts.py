@@ -43,10 +43,10 @@ _BLANK: Mapping[str, str] = dict.fromkeys((*_PLAIN, "id", "quiet_start", "quiet_
 @router.get("/posts", response_class=HTMLResponse)
 async def posts(
     request: Request,
+    me: Reader,
     session: Reading,
     setup: SetupDep,
     now: ClockDep,
-    me: Reader,
     department: Department = "",
     cursor: After = None,
 ) -> Response:
@@ -70,7 +70,7 @@ async def add(request: Request, tx: Tx, setup: SetupDep, now: ClockDep, by: Form
 
 
 @router.get("/posts/{id}", response_class=HTMLResponse)
-async def post(request: Request, id: PostId, session: Reading, setup: SetupDep, now: ClockDep, me: Reader) -> Response:
+async def post(request: Request, me: Reader, id: PostId, session: Reading, setup: SetupDep, now: ClockDep) -> Response:
     """One post. Raises PostNotFound."""
     return await _one(request, session, setup, now(), me, id, NOTHING)
 

@@ -40,7 +40,7 @@ _REFUSALS = (Refused, Conflict, KeysMissing)
 
 
 @router.get("/subscriptions", response_class=HTMLResponse)
-async def subscriptions(request: Request, session: Reading, me: Reader, cursor: Before = None) -> Response:
+async def subscriptions(request: Request, me: Reader, session: Reading, cursor: Before = None) -> Response:
     """Who subscribes, for those who run the desk or audit it; and calendar feeds."""
     return await _page(request, session, me, cursor, NOTHING)
 
