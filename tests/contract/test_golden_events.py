@@ -298,7 +298,7 @@ EXPECTED: dict[str, dict[str, Any]] = {
         "detected_at": _at("2026-03-05 02:21:00"),
     },
     "staff.signed_out": {
-        "session": "5f0c1f6b9d6b4d6f8f0e9f6a1c2b3d4e",
+        "session": "11112222333344445555666677778888",
         "directory_session": "08a5019c-17e1-4977-8f42-65a12843ea02",
         "staff": "staff:maria",
         "signed_out_at": _at("2026-03-05 02:23:00"),
