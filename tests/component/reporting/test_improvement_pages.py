@@ -112,7 +112,7 @@ async def test_a_measure_is_planned_started_and_carried_out_by_forms(bench: Any)
         assert "Overdue" in page
         done = re.search(r'action="([^"]+/done)"', page)
         assert done is not None
-        assert (await client.post(done.group(1))).status_code == 401, "not a form's content type"
+        assert (await client.post(done.group(1))).status_code == 403, "not a form's content type"
         assert (await client.post(done.group(1), data={"x": ""})).status_code == 303
         started = {"status": "running", "day": "2025-06-02"}
         assert (await client.post(f"{here}/status", data={**started, "day": "2025-07-02"})).status_code == 422
