@@ -4,7 +4,7 @@ from typing import Any
 
 import httpx
 
-from shared.web.access import FORM_TOKEN_HEADER
+from shared.web.access import FORM_TOKEN, FORM_TOKEN_HEADER
 from tests.signing_in import enter
 
 HTML = {"accept": "text/html", "sec-fetch-site": "same-origin"}
@@ -16,9 +16,9 @@ async def page(routing: Any, path: str, *, me: str = "supervisor", lang: str = "
 
 async def send(routing: Any, path: str, *, me: str = "supervisor", **fields: Any) -> httpx.Response:
     """What a form with these fields sends, and its token."""
-    answer: httpx.Response = await routing.http.post(
-        f"{path}?lang=en", headers=await _signed_in(routing, me), data=fields
-    )
+    headers = await _signed_in(routing, me)
+    given = {FORM_TOKEN: headers.pop(FORM_TOKEN_HEADER), **fields}
+    answer: httpx.Response = await routing.http.post(f"{path}?lang=en", headers=headers, data=given)
     return answer
 
 

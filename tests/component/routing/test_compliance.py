@@ -66,7 +66,7 @@ async def plant(db: Any) -> None:
     rows = []
     for n, (_, wrong, right) in enumerate(PLANTED):
         for id, change in ((n, wrong), (n + 100, right)):
-            own = {"complaint_id": complaint_id(id), "reference": f"REF-{id:03d}", "sort_key": str(id)}
+            own = {"complaint_id": complaint_id(id), "reference": f"REF-{id:03d}", "sort_key": str(id), "due_key": "~"}
             rows.append({**dict.fromkeys(c.name for c in table.c), **PROPER, **own, **change})
     async with db.transaction() as tx:
         await store.insert(tx, rows)
@@ -94,7 +94,7 @@ async def test_each_check_finds_what_was_planted_and_nothing_else(routing: Any) 
 async def test_lists_go_on_where_the_page_ended_and_use_their_index(routing: Any) -> None:
     many = [
         {**dict.fromkeys(c.name for c in table.c), **PROPER, "outcome": "rejected", "proposed_by": "ann"}
-        | {"complaint_id": complaint_id(n), "reference": f"NR-{n:03d}", "sort_key": str(n)}
+        | {"complaint_id": complaint_id(n), "reference": f"NR-{n:03d}", "sort_key": str(n), "due_key": "~"}
         | {"closed_at": NOW - DAY * (n // 7)}
         for n in range(120)
     ]

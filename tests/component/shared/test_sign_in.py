@@ -55,9 +55,9 @@ class Bench:
     clock: Clock
     done: list[str]
 
-    def browser(self, scheme: str = "http", host: str = "127.0.0.1") -> httpx.AsyncClient:
+    def browser(self, scheme: str = "http", host: str = "127.0.0.1", name: str = "desk.test") -> httpx.AsyncClient:
         transport = httpx.ASGITransport(app=self.app, client=(host, 50_000))
-        return httpx.AsyncClient(transport=transport, base_url=f"{scheme}://desk.test", headers=BROWSER)
+        return httpx.AsyncClient(transport=transport, base_url=f"{scheme}://{name}", headers=BROWSER)
 
     async def key(self, *roles: str) -> tuple[str, str]:
         """A key's id and token."""
@@ -248,15 +248,23 @@ async def test_keys_cannot_be_guessed_at_any_speed(tmp_path: Path) -> None:
 
 async def test_the_development_staff_sign_in_only_from_this_machine(bench: Bench) -> None:
     _, token = await bench.key("auditor")
-    async with bench.browser() as browser:
+    async with bench.browser(name="127.0.0.1:8000") as browser:
         assert "Development staff" not in (await browser.get("/page")).text
         bench.app.state.development_staff = {"auditor": token}
         assert "Development staff" in (await browser.get("/page")).text
         assert (await browser.post("/session", data={"staff": "auditor"})).status_code == 303
         assert "key:somebody auditor" in (await browser.get("/page")).text
-    async with bench.browser(host="192.0.2.9") as elsewhere:
+    # from elsewhere; through a proxy on this machine; under a name that was made to lead here
+    for elsewhere in (
+        bench.browser(host="192.0.2.9", name="127.0.0.1:8000"),
+        bench.browser(name="desk.bank.example"),
+        bench.browser(name="localhost:8000"),
+    ):
+        if elsewhere.base_url.host == "localhost":
+            elsewhere.headers["x-forwarded-for"] = "192.0.2.9"
         assert "Development staff" not in (await elsewhere.get("/page")).text
         assert (await elsewhere.post("/session", data={"staff": "auditor"})).status_code == 401
+        await elsewhere.aclose()
 
 
 # --- through the bank's directory ---

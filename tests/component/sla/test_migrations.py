@@ -58,6 +58,8 @@ async def test_the_partial_indexes_are_partial(migrated: Callable[[str], str], b
         "step_due",
         "step_escalated",
         "step_provisional",
+        "step_late",
+        "step_untold",
     }
 
 
