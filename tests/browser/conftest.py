@@ -1,6 +1,10 @@
 """What the tests in a browser share: how it is started, and patience."""
 
+import os
+import re
+from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
@@ -26,3 +30,27 @@ def chromium() -> Iterator[Browser]:
         found = playwright.chromium.launch(executable_path=str(find_chromium()), args=_FLAGS)
         yield found
         found.close()
+
+
+_LANGUAGE = re.compile(r"[\[-](zh-Hant|zh-Hans|en)[\]-]")
+_KEPT = 3
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Of what is looked at in every language and width, every third look, so that CI stays short; each test keeps some,
+    and over the tests all languages and widths come. `LOOK=all` looks at everything, before a release."""
+    if os.environ.get("LOOK") == "all":
+        return
+    seen: Counter[str] = Counter()
+    kept, left = [], []
+    for item in items:
+        if not _LANGUAGE.search(item.name) or Path(item.path).parent != Path(__file__).parent:
+            kept.append(item)
+            continue
+        name = item.nodeid.partition("[")[0]
+        offset = len(name) % _KEPT  # tests begin at different languages
+        number, seen[name] = seen[name], seen[name] + 1
+        (kept if (number - offset) % _KEPT == 0 or number == 0 else left).append(item)
+    if left:
+        config.hook.pytest_deselected(items=left)
+        items[:] = kept

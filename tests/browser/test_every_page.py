@@ -47,11 +47,14 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeskSite]:
     found = DeskSite(tmp_path_factory.mktemp("pages") / "home")
     found.start_and_wait()
     try:
-        demo = [sys.executable, "-m", "deploy.cli", "demo", "--count", "60", "--home", str(found.home)]
+        demo = [sys.executable, "-m", "deploy.cli", "demo", "--count", "40", "--home", str(found.home)]
         subprocess.run([*demo, "--url", found.url("")[:-1]], check=True, stdout=subprocess.DEVNULL)
         yield found
     finally:
         found.process.stop(seconds=20)
+
+
+_ALIKE = ("/audit", "/parked", "/keys")  # drawn for all services from the same templates
 
 
 _COOKIES: dict[tuple[int, Role], str] = {}
@@ -76,6 +79,8 @@ def every(desk: DeskSite, service: str) -> Iterator[Look]:
     for path, role in sorted(pages(app), key=lambda one: one[0].count("{")):
         if "/parts/" in path:
             continue  # seen within their pages
+        if service != "intake" and path.startswith(_ALIKE) and os.environ.get("LOOK") != "all":
+            continue
         at = address(path, seen)
         if at is None:
             continue
