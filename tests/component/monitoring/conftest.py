@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client.metrics import MetricWrapperBase
 
 from deploy.infra import install
+from shared import metrics
 from tests.component.monitoring.running import Running, certificate, homes, running
 
 Promtool = Callable[..., str]
@@ -25,6 +27,14 @@ def promtool() -> Promtool:
         return said
 
     return run
+
+
+@pytest.fixture(autouse=True)
+def _no_figures_of_others() -> None:
+    """Metrics are of the process: what tests before have left in it must raise no alarm here."""
+    for metric in vars(metrics).values():
+        if isinstance(metric, MetricWrapperBase) and metric._labelnames:
+            metric.clear()
 
 
 @pytest.fixture
