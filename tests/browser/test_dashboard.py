@@ -145,7 +145,9 @@ def serve(url: str) -> Iterator[Desk]:
     """Reporting on the database `url`, in a thread of its own."""
     db = Database("reporting", url, store.tables)
     desk = FastAPI()
-    desk.mount("/reporting", create_app(ReportingSettings(), db))
+    reporting = create_app(ReportingSettings(), db)
+    desk.mount("/reporting", reporting)
+    desk.mount("/intake", reporting)  # where people sign out of all services; here it stands for intake
     server = uvicorn.Server(uvicorn.Config(desk, port=0, log_level="error", lifespan="off", ws="none"))
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=lambda: loop.run_until_complete(server.serve()))
