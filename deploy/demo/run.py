@@ -233,8 +233,9 @@ def _where(report: DemoReport, base_url: str, root: str | None) -> list[str]:
     if root:
         lines += [
             f"  everything    {root}/",
+            f"  health        {root}/health",
             f"  dashboard     {root}/reporting/dashboard",
-            f"  cases         {root}/routing/v1/cases",
+            f"  work queue    {root}/routing/queue?tab=all",
         ]
     if report.tracking:
         url, token = report.tracking

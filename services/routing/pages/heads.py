@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from services.routing.classifier import Rulebook
 from services.routing.domain.case import Decision
+from services.routing.pages.words import person
 from services.routing.store.staff import Officer
 from shared import i18n
 from shared.errors import Conflict, FieldError, Forbidden, Invalid, NotFound, RedressError
@@ -83,16 +84,8 @@ def show(request: Request, template: str, tab: str, book: Rulebook, status: int 
         request,
         template,
         status,
-        **{**shared, "called": Names(t, book).of, "person": lambda id: person(t, id), **context},
+        **{**shared, "called": Names(t, book).of, "person": lambda id: person(t, id, ""), **context},
     )
-
-
-def person(t: Translator, id: str | None) -> str:
-    """Somebody who works here: a subject of the bank's directory, or the name of a key."""
-    if id is None:
-        return "–"
-    said = {"system": t.gettext("The desk itself"), "complainant": t.gettext("The complainant")}
-    return said.get(id, id.removeprefix("key:"))
 
 
 async def own_department(tx: AsyncSession, principal: Principal, asked: str | None) -> str | None:
