@@ -88,7 +88,8 @@ async def measure(home: Path, keys: dict[str, str], *, complaints: int, rounds: 
     """Each page of each service."""
     found = []
     with sqlite3.connect(home / "routing.db") as routing:
-        (complaint,) = routing.execute("SELECT max(complaint_id) FROM complaint_case").fetchone()
+        # one of those that were multiplied: what is sealed for it opens for no other
+        (complaint,) = routing.execute("SELECT max(key) FROM outbox WHERE type LIKE '%.routed.v1'").fetchone()
     for name, service in SERVICES.items():
         settings = service.settings(home=home)
         if name == "reporting":
