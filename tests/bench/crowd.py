@@ -28,7 +28,9 @@ def multiply(path: Path, times: int) -> None:
             columns = {row[1] for row in db.execute(f'PRAGMA table_info("{table}")').fetchall()}
             if table in _WHOLE or columns & _PARTS:
                 _copy(db, table, times)
-        db.execute("UPDATE audit_head SET seq = (SELECT max(seq) FROM audit)")  # or the next entry finds its place taken
+        db.execute(
+            "UPDATE audit_head SET seq = (SELECT max(seq) FROM audit)"
+        )  # or the next entry finds its place taken
         db.execute("COMMIT")
         db.execute("ANALYZE")
 

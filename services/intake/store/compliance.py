@@ -56,12 +56,11 @@ async def unheard(tx: AsyncSession, first_id: str, end_id: str, limit: int) -> S
 
 
 async def holds(tx: AsyncSession, since: datetime, until: datetime) -> Sequence[RowMapping]:
-    """Holds placed in that time that are still there; holds are few."""
-    query = (
-        select(_hold.c.complaint_id, _hold.c.placed_at, _hold.c.placed_by, _complaint.c.reference)
-        .join(_complaint, _complaint.c.id == _hold.c.complaint_id)
-        .where(_hold.c.placed_at >= since, _hold.c.placed_at < until)
-    )
+    """Holds placed in that time that are still there. They are few, so their complaints are looked up one by one: a
+    join may begin at the complaints."""
+    reference = select(_complaint.c.reference).where(_complaint.c.id == _hold.c.complaint_id).scalar_subquery()
+    query = select(_hold.c.complaint_id, _hold.c.placed_at, _hold.c.placed_by, reference.label("reference"))
+    query = query.where(_hold.c.placed_at >= since, _hold.c.placed_at < until)
     return (await tx.execute(query)).mappings().all()
 
 

@@ -195,8 +195,8 @@ _provisional = STEP.c.provisional.is_(True) & STEP.c.met_at.is_(None)
 Index("step_provisional", STEP.c.clock_id, postgresql_where=_provisional, sqlite_where=_provisional)
 
 # For compliance checks: they hold what may have broken a rule, and nothing else.
-LATE = "name = 'final' AND state IN ('missed', 'met_late') AND extended_to IS NULL"
-UNTOLD = "missed_at IS NOT NULL AND rung = 0"
+LATE = "name = 'final' AND state IN ('missed', 'met_late') AND extended_to IS NULL AND historic = false"
+UNTOLD = "missed_at IS NOT NULL AND rung = 0 AND historic = false"
 EXTENDED, PAUSED = "kind = 'extended'", "kind = 'paused'"
 for _name, _columns, _where in (
     ("step_late", (STEP.c.due_at, STEP.c.clock_id), LATE),

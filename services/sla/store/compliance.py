@@ -22,7 +22,7 @@ async def late(tx: AsyncSession, since: datetime, until: datetime, after: After,
         .join(CLOCK, CLOCK.c.clock_id == key)
         .join(COMPLAINT, COMPLAINT.c.complaint_id == STEP.c.complaint_id)
         .where(text(f"step.{LATE.replace(' AND ', ' AND step.')}"), at >= since, at < until)
-        .where(STEP.c.historic.is_(False), CLOCK.c.kind == "regulatory")
+        .where(CLOCK.c.kind == "regulatory")
     )
     return await _rows(tx, query, at, key, after, limit)
 
@@ -36,7 +36,6 @@ async def untold(tx: AsyncSession, since: datetime, until: datetime, after: Afte
         .join(CLOCK, CLOCK.c.clock_id == STEP.c.clock_id)
         .join(COMPLAINT, COMPLAINT.c.complaint_id == STEP.c.complaint_id)
         .where(text(f"step.{UNTOLD.replace(' AND ', ' AND step.')}"), at >= since, at < until)
-        .where(STEP.c.historic.is_(False))
     )
     return await _rows(tx, query, at, key, after, limit)
 

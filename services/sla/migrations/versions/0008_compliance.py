@@ -15,9 +15,13 @@ _INDEXES = {
     "step_late": (
         "step",
         ["due_at", "clock_id"],
-        "name = 'final' AND state IN ('missed', 'met_late') AND extended_to IS NULL",
+        "name = 'final' AND state IN ('missed', 'met_late') AND extended_to IS NULL AND historic = false",
     ),
-    "step_untold": ("step", ["missed_at", "clock_id", "name"], "missed_at IS NOT NULL AND rung = 0"),
+    "step_untold": (
+        "step",
+        ["missed_at", "clock_id", "name"],
+        "missed_at IS NOT NULL AND rung = 0 AND historic = false",
+    ),
     "entry_extended": ("entry", ["recorded_at", "clock_id", "seq", "reason"], "kind = 'extended'"),
     "entry_paused": ("entry", ["at", "clock_id", "seq"], "kind = 'paused'"),
 }
