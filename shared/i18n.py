@@ -63,7 +63,7 @@ class Translator:
     def number(self, value: int | float) -> str:
         if isinstance(value, int) and 0 <= value < 1000:  # the same in all our languages, and tables are full of them
             return str(int(value))
-        return numbers.format_decimal(value, locale=self._locale)
+        return _decimal(value, self._locale)
 
     def amount(self, value: Decimal) -> str:
         """An amount of money, its currency told elsewhere: 1,200.50."""
@@ -79,10 +79,10 @@ class Translator:
 
     def day(self, value: _Day) -> str:
         """A day without its year, for axes: 4 Mar."""
-        return dates.format_skeleton("MMMd", value, locale=self._locale)
+        return _skeleton("MMMd", value, self._locale)
 
     def month(self, value: _Day) -> str:
-        return dates.format_skeleton("yMMM", value, locale=self._locale)
+        return _skeleton("yMMM", value, self._locale)
 
     def time(self, moment: _Moment) -> str:
         """The time of day, which all of our languages write alike: 07:05."""
@@ -104,10 +104,22 @@ class Translator:
         return _LOCALES[self.language]
 
 
+# Kept, because a page writes the same few days and figures over and over, at a tenth to a quarter of a millisecond each.
+
+
 @lru_cache(maxsize=4096)
 def _medium_date(day: _Day, locale: str) -> str:
-    """Kept, because a page with a list writes the same few days over and over, at a quarter of a millisecond each."""
     return dates.format_date(day, "medium", locale=locale)
+
+
+@lru_cache(maxsize=4096)
+def _skeleton(skeleton: str, day: _Day, locale: str) -> str:
+    return dates.format_skeleton(skeleton, day, locale=locale)
+
+
+@lru_cache(maxsize=8192, typed=True)
+def _decimal(value: int | float, locale: str) -> str:
+    return numbers.format_decimal(value, locale=locale)
 
 
 def long_date(day: _Day, language: str) -> str:
