@@ -104,7 +104,7 @@ class Translator:
         return _LOCALES[self.language]
 
 
-# Kept, because a page writes the same few days and figures over and over, at a tenth to a quarter of a millisecond each.
+# Kept, because a page writes the same few days and figures over and over, at up to a quarter of a millisecond each.
 
 
 @lru_cache(maxsize=4096)

@@ -17,6 +17,7 @@ from starlette.responses import RedirectResponse, Response
 
 from shared.errors import FieldError, Invalid
 from shared.i18n import Translator
+from shared.web.access import FORM_TOKEN
 from shared.web.pages import root_of
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -43,10 +44,10 @@ NOTHING = Filled()
 
 
 async def given(request: Request) -> dict[str, str]:
-    """What a form sends, without what is left empty. Line breaks are as they are everywhere else."""
+    """What people filled into a form, without what they left empty. Line breaks are as they are everywhere else."""
     form = await request.form(max_files=0, max_fields=100)
     found = {name: value.replace("\r\n", "\n").strip() for name, value in form.items() if isinstance(value, str)}
-    return {name: value for name, value in found.items() if value}
+    return {name: value for name, value in found.items() if value and name != FORM_TOKEN}
 
 
 def model(kind: type[Model], values: Mapping[str, Any]) -> Model:

@@ -7,8 +7,9 @@ import pytest
 from sqlalchemy import select
 
 from services.reporting import store
+from shared.web.access import FORM_TOKEN_HEADER
 from tests.component.reporting.test_measures_api import RUNNING, weeks_of_complaints
-from tests.signing_in import enter
+from tests.signing_in import OwnForm, enter
 
 HTML = {"accept": "text/html"}
 SQLITE = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
@@ -45,6 +46,7 @@ async def signed_in(bench: Any, *roles: str) -> Any:
     token = client.headers.pop("authorization").removeprefix("Bearer ")
     client.headers.update({**HTML, "sec-fetch-site": "same-origin"})
     await enter(bench.app, client, token)
+    client.auth = OwnForm(client.headers.pop(FORM_TOKEN_HEADER))
     return client
 
 
