@@ -31,11 +31,10 @@ class OwnForm(httpx.Auth):
         self._field = f"{FORM_TOKEN}={token}".encode()
 
     def auth_flow(self, request: httpx.Request) -> Iterator[httpx.Request]:  # type: ignore[override]
-        if request.method == "POST":
+        if request.headers.get("content-type") == "application/x-www-form-urlencoded":
             headers = httpx.Headers(request.headers)
             del headers["content-length"]
-            headers["content-type"] = "application/x-www-form-urlencoded"
-            content = b"&".join(filter(None, (request.content, self._field)))
+            content = request.content + b"&" + self._field
             request = httpx.Request(request.method, request.url, headers=headers, content=content)
         yield request
 
