@@ -14,6 +14,7 @@ from shared.serve import server, settle_memory
 from shared.settings import Settings
 from shared.web import health
 from shared.web.app import dress
+from shared.web.router import include
 from shared.worker import run_until_cancelled
 
 
@@ -53,7 +54,7 @@ async def _answer(service: Service, settings: Settings) -> None:
     app.state.service, app.state.settings = service.name, settings
     app.state.db, app.state.clock = service.database(settings), utcnow
     dress(app, service.name, settings)
-    app.include_router(health.router)
+    include(app, health.router)
     served = server(app, host="0.0.0.0", port=settings.worker_port or 0, tls=settings.server_tls())  # noqa: S104 - inside a container
     with contextlib.suppress(asyncio.CancelledError):
         await served.serve()

@@ -20,7 +20,7 @@ from shared.web import pages
 from shared.web.access import public, seal
 from shared.web.app import dress
 from shared.web.health import exposition
-from shared.web.router import Router
+from shared.web.router import Router, include
 
 _PAGES = Path(__file__).resolve().parents[1] / "pages"
 router = Router(dependencies=[Depends(public())])
@@ -52,7 +52,7 @@ def create_app(settings: Settings, sources: dict[str, Source], *, form: str | No
     app.state.watch = watch
     app.state.form = form
     dress(app, pages.DESK, settings)
-    app.include_router(router)
+    include(app, router)
     pages.install(app, _PAGES)
     seal(app)
     return app

@@ -42,7 +42,7 @@ def create_app(
         settings=settings,
         db=db,
         clock=clock,
-        routers=[*api.routers, *pages.ROUTERS, *upkeep.routers(), session.router(tells=True)],
+        routers=[*api.routers, *pages.ROUTERS, *upkeep.ROUTERS, session.router(tells=True)],
         lifespan=lifespan,
     )
     web_pages.install(app, Path(__file__).parent)

@@ -22,7 +22,7 @@ def create_app(settings: ReportingSettings, db: Database, *, clock: Clock = utcn
         settings=settings,
         db=db,
         clock=clock,
-        routers=[api.router, *upkeep.routers(), session.router()],
+        routers=[*api.ROUTERS, *upkeep.ROUTERS, session.router()],
     )
     pages.install(app, Path(__file__).parent)
     upkeep.install(

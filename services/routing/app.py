@@ -39,7 +39,7 @@ def create_app(settings: RoutingSettings, db: Database, *, clock: Clock = utcnow
         settings=settings,
         db=db,
         clock=clock,
-        routers=[*api.ROUTERS, *pages.ROUTERS, *upkeep.routers(), session.router()],
+        routers=[*api.ROUTERS, *pages.ROUTERS, *upkeep.ROUTERS, session.router()],
         lifespan=following,
     )
     web_pages.install(app, Path(__file__).parent)

@@ -18,7 +18,7 @@ from shared.web.app import create_app as frame
 
 def create_app(settings: SlaSettings, db: Database, *, clock: Clock = utcnow) -> FastAPI:
     """The app on `db`. Raises PackError or CalendarError when the policy packs or calendars cannot be used."""
-    routers = [*api.ROUTERS, *pages.ROUTERS, *upkeep.routers(), session.router()]
+    routers = [*api.ROUTERS, *pages.ROUTERS, *upkeep.ROUTERS, session.router()]
     app = frame("sla", "Watches every deadline.", settings=settings, db=db, clock=clock, routers=routers)
     web_pages.install(app, Path(__file__).parent)
     app.state.current = current = Current(settings.policies())

@@ -11,7 +11,6 @@ import structlog
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
-from fastapi.routing import APIRoute
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -27,6 +26,7 @@ from shared.settings import Settings
 from shared.web import docs, health, limits, problems
 from shared.web.access import Authenticator, Sessions, seal
 from shared.web.edge import Edge
+from shared.web.router import include
 
 log = structlog.get_logger()
 KEYS_NOTED_EVERY = 30.0  # seconds between two notes of when keys were last used
@@ -78,7 +78,6 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         separate_input_output_schemas=False,
-        generate_unique_id_function=_operation,
         # ours follow a complaint beyond HTTP (shared/trace.py, shared/metrics.py); a second set would only cost
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
@@ -96,10 +95,10 @@ def create_app(
     app.state.authenticator = Authenticator(keys, staff, sessions)
     app.state.closing = []  # what the parts of the app want awaited before its database goes
     dress(app, service, settings)
-    app.include_router(health.router)
+    include(app, health.router)
     docs.install(app)
     for router in routers:
-        app.include_router(router)
+        include(app, router)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     limits.install(
         app,
@@ -110,11 +109,6 @@ def create_app(
     )
     seal(app)
     return app
-
-
-def _operation(route: APIRoute) -> str:
-    """How a route is called in the OpenAPI document, and so in generated clients: `complaints_receive`."""
-    return "_".join(str(part).replace(" ", "_").replace("-", "_") for part in (*route.tags[:1], route.name))
 
 
 async def _note_use(service: str, keys: KeyRing) -> None:

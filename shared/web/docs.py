@@ -7,6 +7,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from shared.web.access import public
+from shared.web.router import include
 
 # Swagger UI styles its elements inline; only this page may.
 _CSP = (
@@ -41,5 +42,5 @@ async def start() -> Response:
 
 def install(app: FastAPI) -> None:
     """Give `app` its `/docs`."""
-    app.include_router(router)
+    include(app, router)
     app.mount("/docs-assets", StaticFiles(directory=str(files("fastapi_offline") / "static")), name="docs-assets")

@@ -9,6 +9,7 @@ at which the directory tells of sessions that ended there, and tells the other s
 """
 
 import re
+from functools import cache
 from html import escape
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -42,6 +43,7 @@ _REFUSED = mark("The directory did not let you in.")
 _NO_ROLE = mark("You are known, but have no part in the complaint desk. Ask whoever runs it.")
 
 
+@cache
 def router(*, tells: bool = False) -> APIRouter:
     """The routes that a service with pages includes; `tells`: the service tells the others of sessions that end."""
     found = APIRouter(include_in_schema=False, default_response_class=HTMLResponse, dependencies=[Depends(public())])

@@ -18,10 +18,8 @@ from services.reporting.api import (
     surveys,
     views,
 )
-from shared.web.router import Router
 
-router = Router()
-for _part in (
+ROUTERS = (
     figures.router,
     surges.router,
     reports.router,
@@ -42,5 +40,4 @@ for _part in (
     survey_pages.page_router,
     survey_pages.public_pages,
     coaching.page_router,
-):
-    router.include_router(_part)
+)

@@ -1,7 +1,7 @@
 """What every service has for auditors and admins: the audit trail and its verification, compliance checks, parked
 events, API keys.
 
-    create_app(..., routers=[..., *upkeep.routers(), session.router()])
+    create_app(..., routers=[..., *upkeep.ROUTERS, session.router()])
     upkeep.install(app, handle=consumers.handler(...), checks=compliance.checks(...))
 
 Auditors read all of it and change nothing; what is changed here, an admin changes.
@@ -13,14 +13,11 @@ from fastapi import FastAPI
 
 from shared.compliance import Check
 from shared.inbox import Handle
-from shared.web.router import Router
 from shared.web.upkeep import audit, compliance, keys, parked, verification
 from shared.web.upkeep.verification import Verifier
 
-
-def routers() -> list[Router]:
-    """The pages, for the app of a service."""
-    return [audit.router(), verification.router(), compliance.router(), parked.router(), keys.router()]
+ROUTERS = (audit.router(), verification.router(), compliance.router(), parked.router(), keys.router())
+"""The pages, for the app of a service."""
 
 
 def install(app: FastAPI, *, handle: Handle, checks: Sequence[Check]) -> None:
