@@ -139,11 +139,19 @@ def _staff_tokens(settings: Settings) -> StaffTokens | None:
     )
 
 
+class _Refused(Exception):
+    """Rolls back, and goes no further."""
+
+
 async def transaction(request: Request) -> AsyncIterator[AsyncSession]:
-    """The unit of work of a request; committed before the answer leaves because of `scope="function"`."""
+    """The unit of work of a request; committed before the answer leaves because of `scope="function"`. A page that
+    tells of an error (`pages.render`) keeps nothing, however far the use case had come."""
     db: Database = request.app.state.db
-    async with db.transaction() as tx:
-        yield tx
+    with contextlib.suppress(_Refused):
+        async with db.transaction() as tx:
+            yield tx
+            if getattr(request.state, "refused", False):
+                raise _Refused
 
 
 async def reading(request: Request) -> AsyncIterator[AsyncSession]:

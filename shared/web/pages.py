@@ -150,7 +150,9 @@ def mount_static(app: FastAPI) -> None:
 
 
 def render(request: Request, template: str, status: int = 200, **context: Any) -> HTMLResponse:
-    """The page `template` with `context`, in the language that the request asks for; that choice is remembered."""
+    """The page `template` with `context`, in the language that the request asks for; that choice is remembered. One
+    whose `status` tells of an error undoes what the request's transaction has done."""
+    request.state.refused = status >= 400
     pages: Pages = request.app.state.pages
     t = translator(request)
     root = root_of(request)

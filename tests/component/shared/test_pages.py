@@ -7,9 +7,10 @@ from pathlib import Path
 import httpx
 import pytest
 from fastapi import APIRouter, Depends, FastAPI, Request
-from sqlalchemy import MetaData
+from sqlalchemy import MetaData, func, select
 from starlette.responses import HTMLResponse, Response
 
+from shared import audit
 from shared.clock import utcnow
 from shared.db import Database, SystemTables
 from shared.db.pending import plant_genesis
@@ -19,7 +20,7 @@ from shared.security.keys import NewKey
 from shared.settings import Settings
 from shared.web import pages, session
 from shared.web.access import allow, public
-from shared.web.app import create_app
+from shared.web.app import Tx, create_app
 
 BROWSER = {"accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "accept-language": "en"}
 METADATA = MetaData()
@@ -40,6 +41,11 @@ def routes() -> APIRouter:
     @router.get("/numbers", dependencies=[Depends(public())], response_class=HTMLResponse)
     async def numbers(n: int) -> Response:
         return HTMLResponse(str(n))
+
+    @router.post("/written", dependencies=[Depends(public())], response_class=HTMLResponse)
+    async def written(request: Request, tx: Tx, status: int) -> Response:
+        audit.add(tx, "somebody", "page.written", "1", now=utcnow())
+        return pages.render(request, "own.html", status, who="x")
 
     api = APIRouter(prefix="/v1")
 
@@ -96,6 +102,17 @@ async def a_key(app: FastAPI, *roles: str) -> str:
     db: Database = app.state.db
     async with db.transaction() as tx:
         return await keys.create(tx, TABLES, NewKey("somebody", roles=roles), actor="test", now=utcnow())
+
+
+@pytest.mark.parametrize(("status", "kept"), [(200, 1), (422, 0), (409, 0)])
+async def test_a_page_that_tells_of_an_error_keeps_nothing(
+    app: FastAPI, browser: httpx.AsyncClient, status: int, kept: int
+) -> None:
+    answer = await browser.post("/written", params={"status": status})
+    assert answer.status_code == status
+    async with app.state.db.reading() as found:
+        query = select(func.count()).where(TABLES.audit.c.action == "page.written")
+        assert await found.scalar(query) == kept
 
 
 async def test_without_a_key_a_browser_gets_the_form(browser: httpx.AsyncClient) -> None:
