@@ -194,7 +194,8 @@ class KafkaBus:
             if batch:
                 await handler(batch)
                 try:
-                    await consumer.commit({tp: records[-1].offset + 1 for tp, records in found.items()})
+                    done = {tp: records[-1].offset + 1 for tp, records in found.items()}
+                    await asyncio.wait_for(consumer.commit(done), _ANSWER_AT_MOST)  # by itself it would try for ever
                 except (CommitFailedError, IllegalGenerationError, UnknownMemberIdError, RebalanceInProgressError):
                     log.info("bus.rebalanced", group=group)  # somebody else gets them again; the inbox knows them
             self._reasons.pop(group, None)
