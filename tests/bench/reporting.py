@@ -132,8 +132,9 @@ async def _client(db: Database) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-async def read(db: Database, rounds: int) -> list[dict[str, Any]]:
-    """Each figure of each selection: milliseconds from the counters, from the rows, and by the API."""
+async def read(db: Database, rounds: int, quick: int) -> list[dict[str, Any]]:
+    """Each figure of each selection: milliseconds from the counters, from the rows, and by the API; what is quick
+    is done `quick` times in each round."""
     found = []
     async with _client(db) as client:
         for name, chosen in SELECTIONS.items():
@@ -141,11 +142,13 @@ async def read(db: Database, rounds: int) -> list[dict[str, Any]]:
             for one in figures():
                 ours = _reads(db, one, chosen)
                 url, params = f"/v1/figures/{one.path}", {**one.params, **period, **chosen.where}
-                counters, told = await _timed(ours, 7 * rounds)
+                counters, told = await _timed(ours, quick * rounds)
                 with from_rows():
                     rows, aggregated = await _timed(ours, rounds)
                 assert told == aggregated, (name, one.name)
-                api, answer = await _timed(lambda url=url, params=params: client.get(url, params=params), 7 * rounds)  # type: ignore[misc]
+                api, answer = await _timed(
+                    lambda url=url, params=params: client.get(url, params=params), quick * rounds
+                )  # type: ignore[misc]
                 assert isinstance(answer, httpx.Response)
                 assert answer.status_code == 200, answer.text
                 line = {"of": name, "figure": one.name, "counters_ms": counters, "rows_ms": rows, "api_ms": api}
@@ -153,14 +156,14 @@ async def read(db: Database, rounds: int) -> list[dict[str, Any]]:
     return found
 
 
-async def grow(few: Database, many: Database, rounds: int) -> list[dict[str, Any]]:
+async def grow(few: Database, many: Database, rounds: int, quick: int) -> list[dict[str, Any]]:
     """Each figure of each selection: milliseconds from the counters at two sizes, in turn, at the median and at the
     quickest, which is the least disturbed by what else the machine does."""
     found = []
     for name, chosen in SELECTIONS.items():
         for one in figures():
             reads = [_reads(db, one, chosen) for db in (few, many)]
-            pairs = [[(await _timed(read, 1))[0] for read in reads] for _ in range(7 * rounds)]
+            pairs = [[(await _timed(read, 1))[0] for read in reads] for _ in range(quick * rounds)]
             line: dict[str, Any] = {"of": name, "figure": one.name}
             for size, taken in zip(("few", "many"), zip(*pairs, strict=True), strict=True):
                 line |= {f"{size}_ms": statistics.median(taken), f"{size}_quickest_ms": min(taken)}
@@ -231,18 +234,19 @@ async def measure(
             return db
 
         found: dict[str, Any] = {"complaints": complaints, "large": large}
+        quick = 1 if short else 7
         if only in (None, "projecting"):
             sizes = {"batches": 1, "single": 20} if short else {"batches": 4, "single": 100}
             found["batch"] = await project(opened("live"), rounds, **sizes)
         if only in (None, "figures"):
             db = opened("some")
             await populate(db, complaints)
-            found["figures"] = await read(db, rounds)
+            found["figures"] = await read(db, rounds, quick)
         if large and only in (None, "growth"):
             few, many = opened("few"), opened("many")
             await populate(few, complaints, with_rows=False)
             await populate(many, large, with_rows=False)
-            found["growth"] = await grow(few, many, rounds)
+            found["growth"] = await grow(few, many, rounds, quick)
         return found
 
 
@@ -290,7 +294,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--large", type=int, nargs="?", const=10 * COMPLAINTS, default=0)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", choices=("figures", "growth", "projecting"))
-    parser.add_argument("--short", action="store_true", help="project few events only")
+    parser.add_argument("--short", action="store_true", help="do what is quick once only, and project few events")
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args(arguments)
     logs.configure("ERROR")

@@ -56,17 +56,17 @@ def as_facts(drawn: Facts) -> list[Fact]:
 def test_counters_are_those_of_the_same_facts() -> None:
     chance = np.random.default_rng(3)
     counters, facts = Counters(), []
-    for first in (0, 2000):
-        some = drawn(chance, first, 2000, 4000)
+    for first in (0, 600):
+        some = drawn(chance, first, 600, 1200)
         counters.add(some)
         facts += as_facts(some)
     counted = {Cell(name, day, code): n for name, day, code, n in counters.rows()}
     assert counted == tally(facts, ZONE)
-    assert len({cell.series for cell in counted}) > 1000
+    assert len({cell.series for cell in counted}) > 500
 
 
 def test_rows_are_the_places_of_the_same_facts() -> None:
-    some = drawn(np.random.default_rng(4), 0, 2000, 2000)
+    some = drawn(np.random.default_rng(4), 0, 600, 600)
     placed = [
         place(fact, ZONE)._replace(status=row[-1]) for fact, row in zip(as_facts(some), rows(some, 0), strict=True)
     ]
@@ -77,7 +77,7 @@ async def test_the_figures_of_the_benchmark_read_no_rows(migrated: Callable[[str
     found = []
     for with_rows in (True, False):
         db = Database("reporting", migrated("reporting"), store.tables)
-        await populate(db, 2000, with_rows=with_rows)
+        await populate(db, 300, with_rows=with_rows)
         async with db.reading() as session:
             found.append([await one.work(session, chosen) for chosen in SELECTIONS.values() for one in figures()])
         await db.close()

@@ -86,6 +86,7 @@ async def test_messages_that_cannot_be_read_are_parked_and_later_complaints_flow
 ) -> None:
     stricken, spoilt = (await _post(cluster_site, rng, 2))[:2]
     await until(lambda: _clocks(cluster_databases["sla"], [stricken, spoilt]), within=60)
+    assert await wait_until_drained(cluster_databases, 60), "what follows of these two comes before the rubbish"
     rubbish = _rubbish(stricken, spoilt)
     await _produce(cluster_site, TOPICS["intake"], rubbish)
     await asyncio.gather(
