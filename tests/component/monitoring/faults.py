@@ -173,6 +173,7 @@ async def _send(desk: Running) -> None:
         return None
 
     desk.now += timedelta(minutes=10)  # until then what may wait is gathered
+    await _fire(desk)  # whatever the time of day, something may fall due in just these minutes
     means = Means(taken, Outbound(private=False))
     await sender(one.db, one.app.state.settings, lambda: desk.now, means=means).run_once()
 

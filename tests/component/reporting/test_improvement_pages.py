@@ -132,6 +132,7 @@ async def test_a_measure_is_planned_started_and_carried_out_by_forms(bench: Any)
         assert 'value="1" aria-label="Tasks done: A second counter"' in listed
 
 
+@SQLITE
 @LANGUAGES
 async def test_the_effect_stands_in_a_sentence_a_chart_and_a_table(bench: Any, language: str) -> None:
     await weeks_of_complaints(bench, before=30, after=14, elsewhere=22)
