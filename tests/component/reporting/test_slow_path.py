@@ -18,7 +18,8 @@ from shared.events import TOPICS
 from tests.component.reporting.lives import END, heard
 from tests.component.reporting.slow_path import SlowPath
 
-COMPLAINTS = 100_000 if os.environ.get("LONG_SCALE_FORM") else 1_500
+LONG = bool(os.environ.get("LONG_SCALE_FORM"))
+COMPLAINTS = 100_000 if LONG else 700
 TODAY = date(2025, 6, 30)
 PERIODS = [
     (None, None),
@@ -59,7 +60,7 @@ def asked() -> Iterator[tuple[str, str]]:
     yield from (("acknowledged", "channel"), ("resolved", "severity"), ("closed", "language"))  # without counters
 
 
-@pytest.mark.timeout(3600 if COMPLAINTS > 10_000 else 300)
+@pytest.mark.timeout(3600 if LONG else 300)
 async def test_figures_agree_exactly_with_plain_sql_over_the_raw_events(bench: Any) -> None:
     delivered = list(heard(COMPLAINTS))
     consumer = bench.consumer()
@@ -77,9 +78,9 @@ async def test_figures_agree_exactly_with_plain_sql_over_the_raw_events(bench: A
     chance = random.Random(5)
     async with bench.db.reading() as session:
         for where in selections(chance, slow):
-            for since, until in PERIODS:
+            for period, (since, until) in enumerate(PERIODS):
                 chosen = Selection(since, until, where)
-                for basis, dimension in asked():
+                for basis, dimension in list(asked())[0 if LONG else period % 3 :: 1 if LONG else 3]:
                     found = await reading.counts(session, basis, dimension, chosen)
                     assert found == slow.counts(basis, dimension, since, until, where), (basis, dimension, chosen)
                     compared += len(found)
@@ -91,7 +92,7 @@ async def test_figures_agree_exactly_with_plain_sql_over_the_raw_events(bench: A
                     if every:
                         assert told.median == every[-(-len(every) // 2) - 1]
                         assert told.p90 == every[-(-len(every) * 9 // 10) - 1]
-        assert compared > 10_000
+        assert compared > (10_000 if LONG else 2_000)
         backlog = await measures.backlog(session, Selection(), today=TODAY)
         waiting = [n for (n,) in slow.ask(f"SELECT DATE '{TODAY}' - received_day FROM place WHERE state = 'open'")]
         assert backlog.total == len(waiting)
