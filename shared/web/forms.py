@@ -47,7 +47,8 @@ async def given(request: Request) -> dict[str, str]:
     """What people filled into a form, without what they left empty. Line breaks are as they are everywhere else."""
     form = await request.form(max_files=0, max_fields=100)
     found = {name: value.replace("\r\n", "\n").strip() for name, value in form.items() if isinstance(value, str)}
-    return {name: value for name, value in found.items() if value and name != FORM_TOKEN}
+    found.pop(FORM_TOKEN, None)
+    return {name: value for name, value in found.items() if value}
 
 
 def model(kind: type[Model], values: Mapping[str, Any]) -> Model:
