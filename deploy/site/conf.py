@@ -17,10 +17,7 @@ html_show_sphinx = False
 html_show_copyright = False
 html_copy_source = False
 html_permalinks_icon = "#"
-html_theme_options = {"source_repository": "", "navigation_with_keys": False}
 pygments_style = "friendly"
 pygments_dark_style = "native"
 myst_heading_anchors = 4  # as GitHub makes them, so that a link works in both
-myst_enable_extensions: list[str] = []
-# Ours are anchors of headings, which this would take for references of Sphinx's own; a link that leads nowhere is an error.
 suppress_warnings = ["misc.highlighting_failure"]

@@ -1,11 +1,13 @@
 """In which order the pages stand. A test holds that every page of `docs/` is here."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 FIRST = "README.md"
+SERVICES = ("intake", "routing", "sla", "reporting")
+"""Each has a page of its API, which is written when the site is built."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,19 +19,31 @@ class Chapter:
 
 
 def chapters() -> tuple[Chapter, ...]:
-    """All of them. Runbooks and decisions come in the order of their folders: there are many, and more to come."""
+    """All of them. A page that none names is in the last: it is on the site from its first day."""
     return (
         Chapter("Use it", ("docs/pages", "docs/reporting", "docs/policy-packs")),
         Chapter("Run it", ("docs/install", "docs/configure", "docs/capacity", "docs/upgrade", "docs/backup")),
-        Chapter("When something is wrong", ("docs/operations", "docs/runbooks/README", *_in("docs/runbooks"))),
+        Chapter("When something is wrong", ("docs/operations", "docs/runbooks/README")),
         Chapter("Keep it safe", ("docs/secure", "docs/privacy", "docs/security/threat-model", "docs/security/asvs")),
-        Chapter("Build on it", ("docs/api", *(f"docs/api/{name}" for name in SERVICES), "docs/events")),
-        Chapter("Change it", ("CONTRIBUTING", *_others(), *_in("docs/decisions"))),
+        Chapter("Build on it", ("docs/api", "docs/events")),
+        Chapter("Change it", ("CONTRIBUTING", *_others(), "docs/decisions/README")),
     )
 
 
-SERVICES = ("intake", "routing", "sla", "reporting")
-"""Each has a page of its API, which is written when the site is built."""
+def below() -> Mapping[str, tuple[str, ...]]:
+    """Pages that open below another one, by that one: there are many, and more to come."""
+    return {
+        "docs/runbooks/README": tuple(_in("docs/runbooks")),
+        "docs/decisions/README": tuple(_in("docs/decisions")),
+        "docs/api": tuple(f"docs/api/{name}" for name in SERVICES),
+    }
+
+
+def every() -> list[str]:
+    """All pages but the first, as often as the navigation has them."""
+    return [*(page for chapter in chapters() for page in chapter.pages), *(p for pages in below().values() for p in pages)]
+
+
 _NAMED = frozenset(
     "api backup capacity configure events install operations pages policy-packs privacy reporting secure upgrade".split()
 )
@@ -40,5 +54,4 @@ def _in(folder: str) -> Iterator[str]:
 
 
 def _others() -> Iterator[str]:
-    """Pages that no chapter names yet: a new one is on the site from its first day."""
     return (f"docs/{path.stem}" for path in sorted((ROOT / "docs").glob("*.md")) if path.stem not in _NAMED)

@@ -23,24 +23,94 @@ def document(service: str) -> dict[str, Any]:
 
 def page(service: str, found: Mapping[str, Any]) -> str:
     """The page. What is for browsers (HTML pages and their forms) is left out."""
-    parts = [f"# API of {service}", "", found["info"].get("summary", ""), ""]
-    parts.append(f"Its address begins with `/{service}` where the four share one. What holds for all: [the API in short](../api.md).\n")
-    tagged: dict[str, list[tuple[str, str, Mapping[str, Any]]]] = {}
-    for path, methods in found["paths"].items():
-        for method in _METHODS:
-            if (spec := methods.get(method)) and not _is_page(spec):
-                tagged.setdefault((spec.get("tags") or ["other"])[0], []).append((method, path, spec))
-    parts += ["| Call | |", "|---|---|"]
-    for several in tagged.values():
-        parts += [f"| [`{m.upper()} {path}`](#{_anchor(spec)}) | {_first(spec)} |" for m, path, spec in several]
-    for tag, several in tagged.items():
-        parts += ["", f"## {tag.replace('_', ' ').capitalize()}"]
-        for method, path, spec in several:
-            parts += ["", f"({_anchor(spec)})=", f"### {method.upper()} {path}", "", _text(spec), *_call(spec)]
-    parts += ["", "## Schemas", ""]
-    for name, schema in sorted(found["components"]["schemas"].items()):
-        parts += [f"({_of_schema(name)})=", f"### {name}", "", *_schema(schema), ""]
-    return "\n".join(parts).rstrip() + "\n"
+    return _Page(service).of(found)
+
+
+class _Page:
+    """The page of one service. Labels are the whole site's, and services have schemas of one name, so each label begins
+    with the service."""
+
+    def __init__(self, service: str) -> None:
+        self._service = service
+
+    def of(self, found: Mapping[str, Any]) -> str:
+        parts = [f"# API of {self._service}", "", found["info"].get("summary", ""), ""]
+        parts.append(f"Its address begins with `/{self._service}` where the four share one. What holds for every call:")
+        parts.append("[the API in short](../api.md).\n")
+        tagged: dict[str, list[tuple[str, str, Mapping[str, Any]]]] = {}
+        for path, methods in found["paths"].items():
+            for method in _METHODS:
+                if (spec := methods.get(method)) and not _is_page(spec):
+                    tagged.setdefault((spec.get("tags") or ["other"])[0], []).append((method.upper(), path, spec))
+        parts += ["| Call | |", "|---|---|"]
+        for several in tagged.values():
+            parts += [f"| [`{m} {path}`](#{self._call_label(spec)}) | {_first(spec)} |" for m, path, spec in several]
+        for tag, several in tagged.items():
+            parts += ["", f"## {tag.replace('_', ' ').capitalize()}"]
+            for method, path, spec in several:
+                parts += ["", f"({self._call_label(spec)})=", f"### {method} {path}", "", _text(spec), *self._call(spec)]
+        parts += ["", "## Schemas", ""]
+        for name, schema in sorted(found["components"]["schemas"].items()):
+            parts += [f"({self._schema_label(name)})=", f"### {name}", "", *self._schema(schema), ""]
+        return "\n".join(parts).rstrip() + "\n"
+
+    def _call(self, spec: Mapping[str, Any]) -> Iterator[str]:
+        rows = [
+            f"| `{one['name']}` | {one['in']} | {self._type(one.get('schema', {}))} | {_notes(one.get('schema', {}), one)} |"
+            for one in spec.get("parameters", ())
+            if one["name"].lower() != "authorization"
+        ]
+        if rows:
+            yield from ("", "| Parameter | In | Type | |", "|---|---|---|---|", *rows)
+        for kind, content in spec.get("requestBody", {}).get("content", {}).items():
+            yield from ("", f"**Takes** `{kind}`: {self._type(content.get('schema', {}))}")
+        yield from ("", "| Answer | |", "|---|---|")
+        for status, answer in sorted(spec["responses"].items()):
+            contents = answer.get("content", {}).items()
+            shapes = [self._type(c.get("schema", {})) for kind, c in contents if kind != _PROBLEM]
+            told = answer.get("description", "")
+            shapes += [] if told == "Successful Response" else [_cell(told)]
+            yield f"| `{status}` | {' '.join(shapes)} |"
+
+    def _schema(self, schema: Mapping[str, Any]) -> Iterator[str]:
+        if text := _text(schema):
+            yield from (text, "")
+        if "properties" not in schema:
+            yield self._type(schema)
+            return
+        required = set(schema.get("required", ()))
+        yield from ("| Field | Type | |", "|---|---|---|")
+        for name, inner in schema["properties"].items():
+            yield f"| `{name}` | {self._type(inner)} | {_notes(inner, {'required': name in required})} |"
+
+    def _type(self, schema: Mapping[str, Any]) -> str:
+        """A type in a cell of a table."""
+        if "$ref" in schema:
+            name = schema["$ref"].rsplit("/", 1)[-1]
+            return f"[{name}](#{self._schema_label(name)})"
+        if "enum" in schema or "const" in schema:
+            return _cell(", ".join(f"`{json.dumps(v)}`" for v in schema.get("enum", [schema.get("const")])))
+        for several in ("anyOf", "oneOf", "allOf"):
+            if several in schema:
+                kinds = dict.fromkeys(self._type(one) for one in schema[several] if one.get("type") != "null")
+                return " or ".join(kinds) or "nothing"
+        kind = schema.get("type")
+        if kind == "array":
+            return f"list of {self._type(schema.get('items', {}))}"
+        if kind == "object" and isinstance(schema.get("additionalProperties"), Mapping):
+            return f"object of {self._type(schema['additionalProperties'])}"
+        if kind == "string":
+            return {"date-time": "time", "date": "day", "binary": "bytes"}.get(schema.get("format", ""), "text")
+        return _WORDS.get(str(kind), "anything")
+
+    def _call_label(self, spec: Mapping[str, Any]) -> str:
+        return f"{self._service}-call-{_plain(spec['operationId'])}"
+
+    def _schema_label(self, name: str) -> str:
+        return f"{self._service}-schema-{_plain(name)}"
+
+
+_WORDS = {"integer": "whole number", "number": "number", "boolean": "yes or no", "object": "object", "null": "nothing"}
 
 
 def _is_page(spec: Mapping[str, Any]) -> bool:
@@ -49,57 +119,6 @@ def _is_page(spec: Mapping[str, Any]) -> bool:
     kinds = {kind for answer in good.values() for kind in answer.get("content", {})}
     forms = "application/x-www-form-urlencoded" in spec.get("requestBody", {}).get("content", {})
     return "text/html" in kinds or (forms and not kinds - {"application/json"})
-
-
-def _call(spec: Mapping[str, Any]) -> Iterator[str]:
-    rows = [
-        f"| `{one['name']}` | {one['in']} | {_type(one.get('schema', {}))} | {_notes(one.get('schema', {}), one)} |"
-        for one in spec.get("parameters", ())
-        if one["name"].lower() != "authorization"
-    ]
-    if rows:
-        yield from ("", "| Parameter | In | Type | |", "|---|---|---|---|", *rows)
-    for kind, content in spec.get("requestBody", {}).get("content", {}).items():
-        yield from ("", f"**Takes** `{kind}`: {_type(content.get('schema', {}))}")
-    yield from ("", "| Answer | |", "|---|---|")
-    for status, answer in sorted(spec["responses"].items()):
-        shapes = [_type(c.get("schema", {})) for kind, c in answer.get("content", {}).items() if kind != _PROBLEM]
-        told = answer.get("description", "")
-        yield f"| `{status}` | {_cell(' '.join([*shapes, '' if told == 'Successful Response' else told]))} |"
-
-
-def _schema(schema: Mapping[str, Any]) -> Iterator[str]:
-    if text := _text(schema):
-        yield from (text, "")
-    if "properties" not in schema:
-        yield _type(schema)
-        return
-    required = set(schema.get("required", ()))
-    yield from ("| Field | Type | |", "|---|---|---|")
-    for name, inner in schema["properties"].items():
-        yield f"| `{name}` | {_type(inner)} | {_notes(inner, {'required': name in required})} |"
-
-
-def _type(schema: Mapping[str, Any]) -> str:
-    """A type in a cell of a table."""
-    if "$ref" in schema:
-        name = schema["$ref"].rsplit("/", 1)[-1]
-        return f"[{name}](#{_of_schema(name)})"
-    if "enum" in schema or "const" in schema:
-        return ", ".join(f"`{json.dumps(value)}`" for value in schema.get("enum", [schema.get("const")]))
-    for several in ("anyOf", "oneOf", "allOf"):
-        if several in schema:
-            kinds = dict.fromkeys(_type(one) for one in schema[several] if one.get("type") != "null")
-            return " or ".join(kinds) or "null"
-    kind = schema.get("type")
-    if kind == "array":
-        return f"list of {_type(schema.get('items', {}))}"
-    if kind == "object" and isinstance(schema.get("additionalProperties"), Mapping):
-        return f"object of {_type(schema['additionalProperties'])}"
-    if kind == "string":
-        return {"date-time": "time", "date": "day", "binary": "bytes"}.get(schema.get("format", ""), "text")
-    words = {"integer": "whole number", "number": "number", "boolean": "yes or no", "object": "object", "null": "nothing"}
-    return words.get(str(kind), "anything")
 
 
 def _notes(schema: Mapping[str, Any], about: Mapping[str, Any]) -> str:
@@ -129,9 +148,5 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("<", "&lt;").strip()
 
 
-def _anchor(spec: Mapping[str, Any]) -> str:
-    return "call-" + re.sub(r"[^a-z0-9]+", "-", spec["operationId"].lower())
-
-
-def _of_schema(name: str) -> str:
-    return "schema-" + re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
