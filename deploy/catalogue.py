@@ -97,10 +97,7 @@ def asyncapi() -> dict[str, Any]:
             "x-published-by": publisher(model),
             "x-read-by": readers(model),
         }
-    schemas["Key"] = {
-        "type": "string",
-        "description": "The complaint's id, UTF-8; that of what an event is about otherwise",
-    }
+    schemas["Key"] = {"type": "string", "description": "The complaint's id, UTF-8, or that of what the event is about"}
     schemas["KafkaHeaders"] = {
         "type": "object",
         "required": ["content-type"],
@@ -111,7 +108,7 @@ def asyncapi() -> dict[str, Any]:
         "info": {
             "title": "Redress events",
             "version": __version__,
-            "description": "Every event of the complaint desk, sent at least once: readers keep the ids they have acted on.",
+            "description": "Every event of the desk, sent at least once: readers keep the ids that they acted on.",
         },
         "defaultContentType": CONTENT_TYPE,
         "channels": {service: _channel(service) for service in TOPICS},
@@ -138,6 +135,7 @@ def _channel(service: str) -> dict[str, Any]:
                     "cleanup.policy": [set_up["cleanup.policy"]],
                     "retention.ms": int(set_up["retention.ms"]),
                     "retention.bytes": int(set_up["retention.bytes"]),
+                    "max.message.bytes": int(set_up["max.message.bytes"]),
                 },
                 "bindingVersion": "0.5.0",
             }

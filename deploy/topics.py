@@ -15,6 +15,9 @@ RETENTION_DAYS = 14
 publisher's outbox (`redress reporting rebuild`, a restore). It must stay below `REDRESS_RETENTION_DAYS`, after which
 inboxes forget: what is read again later than that would act twice. And it is how long redacted words outlive an erasure
 (decision 8)."""
+LARGEST = 2_097_152
+"""Bytes of a batch: what our producer would send (`max_request_size`), a topic must take. The broker's own default is
+half of it, and an event that it refuses would hold up its complaint for ever."""
 _DAY_MS = 24 * 3600 * 1000
 
 
@@ -43,6 +46,7 @@ def configuration(*, replication: int, retention_days: int = RETENTION_DAYS) -> 
         "retention.ms": str(retention_days * _DAY_MS),
         "retention.bytes": "-1",  # by time alone: a surge must not push out what has not been read
         "segment.ms": str(_DAY_MS),
+        "max.message.bytes": str(LARGEST),
         "min.insync.replicas": str(2 if replication >= 3 else 1),
         "unclean.leader.election.enable": "false",  # rather stand still than go on with a copy that lacks events
         "message.timestamp.type": "CreateTime",

@@ -36,8 +36,8 @@ def build(out: Path = OUT) -> Path:
 
 
 def gather(source: Path) -> None:
-    """The pages, what they link to, and Sphinx's settings, in the folder `source`. They lie as in the repository, so that
-    links between them hold; README is the first page."""
+    """The pages, what they link to, and Sphinx's settings, in the folder `source`. They lie as in the repository, so
+    that links between them hold; README is the first page."""
     under = below()
     for name in [FIRST.removesuffix(".md"), *every()]:
         page = ROOT / f"{name}.md"

@@ -20,14 +20,16 @@ class Chapter:
 
 def chapters() -> tuple[Chapter, ...]:
     """All of them. A page that none names is in the last: it is on the site from its first day."""
-    return (
+    named = (
         Chapter("Use it", ("docs/pages", "docs/reporting", "docs/policy-packs")),
         Chapter("Run it", ("docs/install", "docs/configure", "docs/capacity", "docs/upgrade", "docs/backup")),
         Chapter("When something is wrong", ("docs/operations", "docs/runbooks/README")),
         Chapter("Keep it safe", ("docs/secure", "docs/privacy", "docs/security/threat-model", "docs/security/asvs")),
         Chapter("Build on it", ("docs/api", "docs/events")),
-        Chapter("Change it", ("CONTRIBUTING", *_others(), "docs/decisions/README")),
     )
+    taken = {page for chapter in named for page in chapter.pages}
+    others = (page for page in _in("docs") if page not in taken)
+    return (*named, Chapter("Change it", ("CONTRIBUTING", *others, "docs/decisions/README")))
 
 
 def below() -> Mapping[str, tuple[str, ...]]:
@@ -41,17 +43,11 @@ def below() -> Mapping[str, tuple[str, ...]]:
 
 def every() -> list[str]:
     """All pages but the first, as often as the navigation has them."""
-    return [*(page for chapter in chapters() for page in chapter.pages), *(p for pages in below().values() for p in pages)]
-
-
-_NAMED = frozenset(
-    "api backup capacity configure events install operations pages policy-packs privacy reporting secure upgrade".split()
-)
+    return [
+        *(page for chapter in chapters() for page in chapter.pages),
+        *(p for pages in below().values() for p in pages),
+    ]
 
 
 def _in(folder: str) -> Iterator[str]:
     return (f"{folder}/{path.stem}" for path in sorted((ROOT / folder).glob("*.md")) if path.stem != "README")
-
-
-def _others() -> Iterator[str]:
-    return (f"docs/{path.stem}" for path in sorted((ROOT / "docs").glob("*.md")) if path.stem not in _NAMED)

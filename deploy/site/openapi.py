@@ -48,7 +48,14 @@ class _Page:
         for tag, several in tagged.items():
             parts += ["", f"## {tag.replace('_', ' ').capitalize()}"]
             for method, path, spec in several:
-                parts += ["", f"({self._call_label(spec)})=", f"### {method} {path}", "", _text(spec), *self._call(spec)]
+                parts += [
+                    "",
+                    f"({self._call_label(spec)})=",
+                    f"### {method} {path}",
+                    "",
+                    _text(spec),
+                    *self._call(spec),
+                ]
         parts += ["", "## Schemas", ""]
         for name, schema in sorted(found["components"]["schemas"].items()):
             parts += [f"({self._schema_label(name)})=", f"### {name}", "", *self._schema(schema), ""]
@@ -56,7 +63,7 @@ class _Page:
 
     def _call(self, spec: Mapping[str, Any]) -> Iterator[str]:
         rows = [
-            f"| `{one['name']}` | {one['in']} | {self._type(one.get('schema', {}))} | {_notes(one.get('schema', {}), one)} |"
+            f"| `{one['name']}` | {one['in']} | {self._type(one['schema'])} | {_notes(one['schema'], one)} |"
             for one in spec.get("parameters", ())
             if one["name"].lower() != "authorization"
         ]

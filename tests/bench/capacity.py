@@ -37,8 +37,6 @@ from tests.bench.machine import describe, seconds_below
 SIZES = (500, 2_000, 5_000)
 TOLERANCE = 0.20
 """How far a figure may lie from what the model says."""
-LEAST = 100_000
-"""Bytes: below this a table is pages that are not full yet, and no model of what a row takes."""
 _KEYS = {
     "import": NewKey("bench-import", scopes=(Scope.WRITE, Scope.READ, Scope.IMPORT)),
     **{role.value: NewKey(f"bench-{role}", roles=[role]) for role in Role},
@@ -153,8 +151,8 @@ async def make_keys(cluster: Cluster) -> dict[str, str]:
 
 
 async def fill(cluster: Cluster, sizes: Sequence[int], keep: Callable[[list[Counted]], object]) -> list[Counted]:
-    """What there is before the first complaint, and at each of `sizes`, told to `keep` as it is counted. Raises RuntimeError
-    when the desk refuses."""
+    """What there is before the first complaint, and at each of `sizes`, told to `keep` as it is counted. Raises
+    RuntimeError when the desk refuses."""
     tokens = await make_keys(cluster)
     await settle(cluster)
     counted = [await count(cluster, 0)]
@@ -195,11 +193,60 @@ def measure(sizes: Sequence[int], keep: Callable[[list[Counted]], object]) -> li
             cluster.postgres.destroy()
 
 
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A measured figure and what the model says of it."""
+
+    what: str
+    measured: float
+    modelled: float
+
+    @property
+    def off(self) -> float:
+        """How far the model is from what was measured, as a share of it."""
+        return abs(self.modelled / self.measured - 1) if self.measured else float(self.modelled > 0)
+
+    def __str__(self) -> str:
+        ratio = self.modelled / self.measured if self.measured else 0.0
+        return f"{self.what:28} measured {self.measured:14,.0f}  model {self.modelled:14,.0f}  ({ratio:.2f})"
+
+
+def compare(found: Counted) -> list[Compared]:
+    """What came with `found.complaints` complaints, service by service and topic by topic, against the model."""
+    result = []
+    for service in SERVICES:
+        for what, values in (("rows", found.rows), ("bytes", found.bytes)):
+            measured = sum(v for name, v in values.items() if name.startswith(f"{service}."))
+            modelled = capacity.held(service, found.complaints)
+            result.append(Compared(f"{service} {what}", measured, getattr(modelled, what)))
+    for topic, number in found.messages.items():
+        model = capacity.MESSAGES.get(topic, capacity.Cost(0, 0))
+        result.append(Compared(f"{topic} messages", number, model.rows * found.complaints))
+        result.append(Compared(f"{topic} bytes", found.log[topic], model.bytes * found.complaints))
+    return result
+
+
+def constants(found: Counted) -> str:
+    """What was measured of one complaint, as the model has it."""
+    each = found.complaints
+    lines = ["TABLES = {"]
+    for name, rows in found.rows.items():
+        if name != capacity.TALLY and rows >= each / 20:
+            lines.append(f'    "{name}": Cost({rows / each:.2f}, {found.bytes[name] / each:.0f}),')
+    lines += ["}", "MESSAGES = {"]
+    for name, number in found.messages.items():
+        if number:
+            lines.append(f'    "{name}": Cost({number / each:.2f}, {found.log[name] / each:.0f}),')
+    lines += ["}", "CPU = {", *(f'    "{name}": {spent / each:.4f},' for name, spent in found.cpu.items()), "}"]
+    return "\n".join(lines)
+
+
 def main(given: Sequence[str] | None = None) -> int:
     """Measure, print, compare; 1 when a figure lies further from the model than `TOLERANCE`."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench capacity", description=__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
     parser.add_argument("--json", type=Path, help="write what was counted to this file")
+    parser.add_argument("--counted", type=Path, help="compare what such a file holds, instead of measuring")
     wanted = parser.parse_args(sys.argv[1:] if given is None else given)
 
     def keep(counted: list[Counted]) -> None:
@@ -207,11 +254,24 @@ def main(given: Sequence[str] | None = None) -> int:
             wanted.json.write_text(json.dumps([asdict(one) for one in counted], indent=1))
 
     try:
-        counted = measure(sorted(wanted.sizes), keep)
+        if wanted.counted:
+            counted = [Counted(**one) for one in json.loads(wanted.counted.read_text())]
+        else:
+            counted = measure(sorted(wanted.sizes), keep)
     except (Unavailable, RuntimeError) as error:
         print(f"capacity: {error}", file=sys.stderr)
         return 1
-    return 0
+    print(describe())
+    start, *sizes = counted
+    far = 0
+    for size in sizes:
+        print(f"\n{size.complaints:,} complaints")
+        for one in compare(size.beyond(start)):
+            wrong = one.off > TOLERANCE
+            far += wrong
+            print(f"  {one}{'  TOO FAR' if wrong else ''}")
+    print(f"\nOf one complaint:\n{constants(sizes[-1].beyond(start))}")
+    return 1 if far else 0
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
-"""What the documentation names is there: pages, headings, `make` targets, `redress` commands, settings; and every page can be
-found on the site. Links to other hosts are not followed: CI has no network."""
+"""What the documentation names is there: pages, headings, `make` targets, `redress` commands, settings; and every page
+can be found on the site. Links to other hosts are not followed: CI has no network."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -123,7 +123,10 @@ def test_what_is_not_there_is_found() -> None:
     dead = ["nothing.md", "upgrade.md#nothing", "#nothing", "../../outside.md", "../pyproject.toml#x"]
     assert _dead(page, good) == []
     assert _dead(page, good + " ".join(f"[x]({link})" for link in dead)) == dead
-    assert _unknown("`make up` and `PORT=1 make demo`, make no mistake; `redress --env F keys create x`, `redress up`") == []
+    assert (
+        _unknown("`make up` and `PORT=1 make demo`, make no mistake; `redress --env F keys create x`, `redress up`")
+        == []
+    )
     assert _unknown("`make nothing`\n\n```sh\nredress nothing\n.venv/bin/redress keys forge x\n```") == [
         "make nothing", "redress nothing", "redress keys forge"
     ]  # fmt: skip
