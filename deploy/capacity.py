@@ -32,14 +32,57 @@ class Cost:
 
 
 # One complaint of the demonstration with its casework: up to six steps, a clock of the regulator's, one of the bank's.
-# Measured: see docs/capacity.md.
-TABLES: Mapping[str, Cost] = {}
-MESSAGES: Mapping[str, Cost] = {}
-CPU: Mapping[str, float] = {}
+# Measured at small sizes only, and bytes in whole pages, what idling costs in CPU (seconds): see docs/capacity.md.
+TABLES: Mapping[str, Cost] = {
+    "intake.audit": Cost(1.00, 205),
+    "intake.complaint": Cost(1.00, 819),
+    "intake.inbox": Cost(15.79, 2458),
+    "intake.name_part": Cost(2.76, 1024),
+    "intake.outbox": Cost(1.00, 1229),
+    "intake.progress": Cost(1.00, 819),
+    "intake.trait": Cost(0.90, 819),
+    "routing.audit": Cost(9.29, 4096),
+    "routing.case_clock": Cost(2.26, 410),
+    "routing.case_entry": Cost(5.41, 2662),
+    "routing.complaint_case": Cost(1.00, 3072),
+    "routing.inbox": Cost(9.01, 2048),
+    "routing.outbox": Cost(8.34, 7578),
+    "sla.audit": Cost(2.30, 819),
+    "sla.clock": Cost(2.26, 1024),
+    "sla.complaint": Cost(1.00, 205),
+    "sla.entry": Cost(8.22, 2048),
+    "sla.handling": Cost(0.79, 614),
+    "sla.inbox": Cost(7.79, 819),
+    "sla.outbox": Cost(8.01, 8806),
+    "sla.step": Cost(6.79, 7987),
+    "reporting.complaint_text": Cost(1.00, 819),
+    "reporting.customer": Cost(0.78, 614),
+    "reporting.deadline_fact": Cost(6.79, 2253),
+    "reporting.fact": Cost(1.00, 2458),
+    "reporting.inbox": Cost(15.80, 1229),
+}
+MESSAGES: Mapping[str, Cost] = {
+    "redress.intake.v1": Cost(1.00, 1113),
+    "redress.routing.v1": Cost(8.34, 6130),
+    "redress.sla.v1": Cost(8.01, 7148),
+}
+CPU: Mapping[str, float] = {
+    "intake": 0.008,
+    "intake-worker": 0.116,
+    "routing": 0.111,
+    "routing-worker": 0.106,
+    "sla": 0.005,
+    "sla-worker": 0.113,
+    "reporting": 0.004,
+    "reporting-worker": 0.109,
+    "front": 0.009,
+    "kafka": 0.098,
+    "postgres": 0.131,
+}
 TALLY = "reporting.tally"
 """The counters of the figures: one for each combination of codes in a month. It grows ever more slowly, since
 combinations come again; so this is no constant of a complaint."""
-TALLY_ROWS, TALLY_GROWTH, TALLY_BYTES = 610.0, 0.824, 211.0
+TALLY_ROWS, TALLY_GROWTH, TALLY_BYTES = 611.0, 0.824, 211.0
 """Rows of n complaints: TALLY_ROWS * n ** TALLY_GROWTH, bytes of a row."""
 
 
@@ -128,6 +171,17 @@ def tally(complaints: float) -> Cost:
 def _processes(cores: float) -> int:
     """How many processes of one core each; two at least, so that one may fail."""
     return max(2, math.ceil(cores))
+
+
+def table() -> str:
+    """What one complaint costs, as `docs/capacity.md` has it."""
+    lines = ["| Table or topic | Rows or messages | Bytes | Kept |", "|---|---|---|---|"]
+    for name, cost in TABLES.items():
+        kept = "for `REDRESS_RETENTION_DAYS`" if name.partition(".")[2] in PASSING else "as the complaint"
+        lines.append(f"| `{name}` | {cost.rows:.2f} | {cost.bytes:,.0f} | {kept} |")
+    for name, cost in MESSAGES.items():
+        lines.append(f"| `{name}` | {cost.rows:.2f} | {cost.bytes:,.0f} | {RETENTION_DAYS} days |")
+    return "\n".join(lines)
 
 
 def told(load: Load) -> str:

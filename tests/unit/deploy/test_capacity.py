@@ -7,6 +7,7 @@ import pytest
 from deploy import capacity
 from deploy.capacity import Load, plan
 from deploy.registry import SERVICES
+from deploy.site.navigation import ROOT
 from deploy.topics import RETENTION_DAYS
 from shared.db import Database
 from shared.events import TOPICS
@@ -56,6 +57,12 @@ async def test_a_process_opens_no_more_connections_than_the_model_says() -> None
     assert db.engine.pool.size() == capacity.PROCESS_CONNECTIONS  # type: ignore[attr-defined]
     assert db.engine.pool._max_overflow == 0  # type: ignore[attr-defined]
     await db.close()
+
+
+def test_the_page_has_what_the_model_counts_with() -> None:
+    page = (ROOT / "docs" / "capacity.md").read_text(encoding="utf-8")
+    assert capacity.table() in page, "put what `deploy.capacity.table` gives into docs/capacity.md"
+    assert capacity.told(replace(BANK, files=300_000)) in page
 
 
 def test_the_plan_is_told_to_people() -> None:
