@@ -5,7 +5,7 @@ WORKERS ?= 2
 AUDIT ?= osv
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help up up-cluster demo test chaos scale bench check sbom audit client lock setup setup-dev components
+.PHONY: help up up-cluster demo test chaos scale bench check docs sbom audit client lock setup setup-dev components
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -37,6 +37,9 @@ check: setup-dev ## Lint, types, import rules
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+docs: setup-dev ## Build the documentation as a site in build/site (asks no other host for anything)
+	@$(BIN)/python -m deploy.site
 
 sbom: setup-dev ## Write the software bill of materials to redress.cdx.json (CycloneDX)
 	@$(BIN)/python -m deploy.sbom > redress.cdx.json

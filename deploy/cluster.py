@@ -19,10 +19,12 @@ from deploy.infra.kafka import Kafka
 from deploy.infra.ports import free_port
 from deploy.infra.postgres import Postgres
 from deploy.infra.processes import Child, StartFailed
+from deploy.topics import configuration
 from shared.events import TOPICS
 
 PARTITIONS = 6
 _FIRST_PORT = 8001
+_START_AT_MOST = 300.0  # seconds for each service; a busy machine is no failure
 _NAMES = tuple(TOPICS)
 _PROCESSES = (*_NAMES, *(f"{name}-worker" for name in _NAMES))
 
@@ -72,12 +74,13 @@ class Cluster:
             self.postgres.create_database(f"redress_{name}")
         say("Kafka ...")
         self.kafka.start()
-        asyncio.run(self.kafka.create_topics(dict.fromkeys(TOPICS.values(), PARTITIONS)))
+        configured = configuration(replication=1)
+        asyncio.run(self.kafka.create_topics(dict.fromkeys(TOPICS.values(), PARTITIONS), configured))
         self._write_environment()
         say("Migrations ...")
         migrate = self._child("migrate", "migrate", environment=self.environment)
         migrate.start()
-        _wait(lambda: not migrate.running, 60)
+        _wait(lambda: not migrate.running, 3600)  # a migration takes as long as it takes
         if migrate.exit_code != 0:
             raise StartFailed(f"the migrations failed:\n{migrate.last_words()}")
         say("Services ...")
@@ -94,7 +97,7 @@ class Cluster:
         for child in self.children.values():
             child.start()
         for name in _NAMES:
-            self.children[name].wait_ready(lambda name=name: self._answers(name), seconds=60)  # type: ignore[misc]
+            self.children[name].wait_ready(lambda name=name: self._answers(name), seconds=_START_AT_MOST)  # type: ignore[misc]
 
     def stop(self) -> None:
         """Stop everything cleanly: HTTP first, then workers, then Kafka and PostgreSQL."""

@@ -28,6 +28,7 @@ _TAIL = """
 | `PORT` | where `redress up` listens, and where tools look for it (8000) |
 | `REDRESS_KEY` | the key that `redress import` posts with |
 | `REDRESS_KAFKA_LIBS` | where the jars of the local Kafka are (`make up-cluster`, tests) |
+| `REDRESS_PROMTOOL` | where promtool is, or is to be put (tests) |
 | `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_REGION`, `AWS_ENDPOINT_URL` | for `REDRESS_ATTACHMENTS=s3://...`; the last for stores other than Amazon's |
 """  # noqa: E501
 # Where the class itself says nothing.

@@ -136,8 +136,12 @@ def migrate(
 
 
 @app.command()
-def topics(partitions: int = 6, replication: int = 1) -> None:
-    """Create the Kafka topics that are missing."""
+def topics(
+    partitions: int = 6,
+    replication: int = 1,
+    retention_days: Annotated[int, typer.Option(min=1, help="How long Kafka keeps events")] = 14,
+) -> None:
+    """Create the Kafka topics that are missing; tell where others are set otherwise."""
     from deploy import topics as kafka_topics
     from shared.settings import Settings
 
@@ -145,8 +149,17 @@ def topics(partitions: int = 6, replication: int = 1) -> None:
     if not settings.kafka:
         console.print("REDRESS_KAFKA is not set.")
         raise typer.Exit(2)
-    made = asyncio.run(kafka_topics.create(settings, partitions=partitions, replication=replication))
+    try:
+        kafka_topics.check_retention(settings, retention_days)
+    except ValueError as error:
+        console.print(f"{error}.", markup=False)
+        raise typer.Exit(2) from None
+    made, differing = asyncio.run(
+        kafka_topics.create(settings, partitions=partitions, replication=replication, retention_days=retention_days)
+    )
     console.print("Created: " + ", ".join(made) if made else "All topics were there.")
+    for one in differing:
+        console.print(f"{one.topic}: {one.setting} is {one.found}, should be {one.wanted}", markup=False)
 
 
 @app.command()

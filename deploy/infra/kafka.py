@@ -94,6 +94,13 @@ class Kafka:
     def running(self) -> bool:
         return self._child is not None and self._child.running
 
+    @property
+    def pid(self) -> int:
+        """The broker's process id; `RuntimeError` when it was never started."""
+        if self._child is None:
+            raise RuntimeError("Kafka was not started")
+        return self._child.pid
+
     def start(self) -> None:
         """Format the storage if it is new, start the broker, and wait until it answers with itself as a live broker.
 
@@ -119,7 +126,7 @@ class Kafka:
         self.kill()
         shutil.rmtree(self.home / "data", ignore_errors=True)
 
-    async def create_topics(self, topics: Mapping[str, int]) -> None:
+    async def create_topics(self, topics: Mapping[str, int], configuration: Mapping[str, str] | None = None) -> None:
         """Make topics, name -> number of partitions; one that exists is left as it is. Returns once all can be used.
 
         Raises `RuntimeError` when the broker refuses one or is not ready to take records for it within 15 s.
@@ -130,7 +137,8 @@ class Kafka:
         admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap, **secured)
         await admin.start()
         try:
-            wanted = [NewTopic(name, partitions, 1) for name, partitions in topics.items()]
+            how = dict(configuration or {})
+            wanted = [NewTopic(name, partitions, 1, topic_configs=how) for name, partitions in topics.items()]
             for name, code, reason in (answer[:3] for answer in (await admin.create_topics(wanted)).topic_errors):
                 if code not in (0, _TOPIC_ALREADY_EXISTS):
                     raise RuntimeError(f"Kafka refused to make topic {name}: {reason} (error {code})")

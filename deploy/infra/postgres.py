@@ -50,6 +50,13 @@ class Postgres:
     def running(self) -> bool:
         return self._child is not None and self._child.running
 
+    @property
+    def pid(self) -> int:
+        """The server's process id; `RuntimeError` when it was never started."""
+        if self._child is None:
+            raise RuntimeError("PostgreSQL was not started")
+        return self._child.pid
+
     def start(self) -> None:
         """Make the database cluster if there is none, start the server, and wait until it accepts connections.
 

@@ -57,3 +57,11 @@ def _is_below(pid: int, roots: set[int], parents: dict[int, int]) -> bool:
 def describe() -> str:
     """The machine in a few words, to stand beside its figures."""
     return f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
+
+
+def seconds_below(pid: int) -> float:
+    """Processor time so far of `pid` and all that lives below it. 0 where there is no /proc."""
+    if sys.platform != "linux":
+        return 0.0
+    parents, spent = _processes()
+    return sum(seconds for one, seconds in spent.items() if _is_below(one, {pid}, parents))
