@@ -108,7 +108,7 @@ def _drive(served: Served, operation: Any, mode: GenerationMode, seconds: float)
     ends = time.monotonic() + seconds
 
     @settings(
-        max_examples=60,
+        max_examples=30,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
         database=None,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from services.reporting.domain.effect import Effect, Period, Verdict, WrongShape, on_counts, on_means, on_shares
 
 LONG = bool(os.environ.get("LONG_SCALE_FORM"))
-MEASURES = 5000 if LONG else 500
+MEASURES = 5000 if LONG else 200
 PERIODS: dict[Period, float] = {"week": 365.25 / 7, "month": 12.0}
 EFFECTS = (0.6, 0.8, 1.0, 1.25)
 

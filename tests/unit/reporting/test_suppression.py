@@ -344,7 +344,7 @@ def linked(draw: st.DrawFn) -> tuple[list[Dimension], Counts, list[Table], int]:
     return dimensions, {c: draw(count) for c in some}, tables, draw(st.sampled_from([3, 5, 5, 10]))
 
 
-@settings(PATIENT, max_examples=15)
+@settings(PATIENT, max_examples=8)
 @given(linked())
 def test_linked_tables_give_nothing_away(case: tuple[list[Dimension], Counts, list[Table], int]) -> None:
     dimensions, counts, tables, threshold = case
