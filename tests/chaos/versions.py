@@ -1,0 +1,86 @@
+"""The versions between which an upgrade is made: each is a folder with its code, from which processes are run."""
+
+import shutil
+import subprocess
+import tarfile
+from io import BytesIO
+from pathlib import Path
+
+from alembic.script import ScriptDirectory
+
+from shared import migrations
+
+ROOT = Path(__file__).resolve().parents[2]
+_CODE = ("deploy", "services", "shared")
+_MIGRATIONS = "services/*/migrations/versions/*.py"
+_BUSY = {
+    "intake": ("complaint", "id"),
+    "routing": ("complaint_case", "complaint_id"),
+    "sla": ("complaint", "complaint_id"),
+    "reporting": ("fact", "complaint_id"),
+}
+_NEXT = '''"""What a later version might want: columns, filled and indexed, of a table in use, and a table"""
+
+import sqlalchemy as sa
+from alembic import op
+
+from shared import migrations
+
+revision = "{revision}"
+down_revision = "{before}"
+
+
+def upgrade() -> None:
+    migrations.column("{table}", sa.Column("of_tomorrow", sa.String(20), nullable=True))
+    migrations.column("{table}", sa.Column("told", sa.String(20), nullable=False, server_default="later"))
+    migrations.fill("{table}", "{key}", "of_tomorrow = 'filled'", where="of_tomorrow IS NULL")
+    migrations.index("{table}_of_tomorrow", "{table}", ["of_tomorrow", "{key}"])
+    op.create_table("tomorrow", sa.Column("id", sa.String(36), primary_key=True), sa.Column("at", sa.Integer()))
+    op.create_index("tomorrow_at", "tomorrow", ["at"])
+'''
+
+
+def previous(into: Path) -> Path | None:
+    """The code as it was before the newest migrations came, in a folder of `into`. None where nothing is known of it:
+    a checkout without its history."""
+    log = ("log", "--first-parent", "-m", "--no-renames", "--diff-filter=A", "-n1", "--format=%H")
+    newest = (_git(*log, "--", _MIGRATIONS) or b"").decode().strip()
+    packed = _git("archive", f"{newest}^1", *_CODE) if newest else None
+    if not packed:
+        return None
+    folder = into / "previous"
+    with tarfile.open(fileobj=BytesIO(packed)) as archive:
+        archive.extractall(folder, filter="data")
+    return folder
+
+
+def following(into: Path) -> Path:
+    """The code as it is with one more migration a service, and a field more in every event, in a folder of `into`."""
+    folder = into / "next"
+    for name in _CODE:
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for service, (table, key) in _BUSY.items():
+        versions = folder / "services" / service / "migrations"
+        before = ScriptDirectory.from_config(migrations.config(versions, "")).get_current_head()
+        assert before is not None
+        revision = f"{int(before) + 1:04}"
+        source = _NEXT.format(revision=revision, before=before, table=table, key=key)
+        (versions / "versions" / f"{revision}_tomorrow.py").write_text(source)
+    events = folder / "shared" / "events.py"
+    before_it, field = events.read_text(), "    complaint_id: str\n"
+    assert field in before_it
+    events.write_text(before_it.replace(field, f'{field}    of_tomorrow: str = "nobody knows it yet"\n', 1))
+    return folder
+
+
+def drains(source: Path) -> bool:
+    """Whether this version's HTTP processes say that they leave before they do."""
+    return (source / "shared" / "web" / "leaving.py").exists()
+
+
+def _git(*arguments: str) -> bytes | None:
+    """What git answers; None where it cannot, or is not there."""
+    try:
+        return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return None
