@@ -6,7 +6,7 @@ import gc
 import signal
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any
 
 import uvicorn
@@ -73,8 +73,10 @@ class Server(uvicorn.Server):
         self._hurry = self.should_exit
         super().handle_exit(sig, frame)
 
-    def capture_signals(self) -> contextlib.AbstractContextManager[None]:
-        return super().capture_signals() if self._signals else contextlib.nullcontext()
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        with super().capture_signals() if self._signals else contextlib.nullcontext():
+            yield
 
     async def shutdown(self, sockets: Any = None) -> None:
         live.end_all()  # a stream has no end of its own, and would hold up the stop

@@ -40,14 +40,19 @@ def upgrade() -> None:
 '''
 
 
-def previous(into: Path) -> Path | None:
-    """The code as it was before the newest migrations came, in a folder of `into`. None where nothing is known of it:
-    a checkout without its history."""
+def before_the_newest_migrations() -> str | None:
+    """The commit before the one that brought the newest migrations, as the main line has it. None where nothing is
+    known of it: a checkout without git, or without that part of its history."""
     log = ("log", "--first-parent", "-m", "--no-renames", "--diff-filter=A", "-n1", "--format=%H")
     newest = (_git(*log, "--", _MIGRATIONS) or b"").decode().strip()
-    packed = _git("archive", f"{newest}^1", *_CODE) if newest else None
-    if not packed:
-        return None
+    found = _git("rev-parse", "--verify", "--quiet", f"{newest}^1") if newest else None
+    return found.decode().strip() if found else None
+
+
+def previous(commit: str, into: Path) -> Path:
+    """The code as it was at `commit`, in a folder of `into`."""
+    packed = _git("archive", commit, *_CODE)
+    assert packed is not None
     folder = into / "previous"
     with tarfile.open(fileobj=BytesIO(packed)) as archive:
         archive.extractall(folder, filter="data")

@@ -186,22 +186,24 @@ async def test_a_killed_migrator_is_followed_by_one_that_builds_its_index_anew(
     backends = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'redress-migrate'"
     migrator = Migrator(folder, database_url, tmp_path / "first.log")
     async with connected(database_url) as other:
-        writing = other.transaction()  # a concurrent index waits until those have ended who wrote before it
-        await writing.start()
-        await other.execute("UPDATE thing SET body = 'slow' WHERE id = ' 000001'")
+        looking = other.transaction(isolation="repeatable_read")  # a concurrent index waits for such a one to end
+        await looking.start()
+        await other.fetch("SELECT * FROM step_done")
         migrator.start()
 
         async def begun() -> bool:
             return await thing.fetchval(valid) is False
 
-        assert await eventually(begun, within=120), migrator.said()
-        await asyncio.to_thread(migrator.kill)
+        try:
+            assert await eventually(begun, within=120), migrator.said()
+        finally:
+            await asyncio.to_thread(migrator.kill)
 
         async def gone() -> bool:
             return bool(await thing.fetchval(backends) == 0)
 
         assert await eventually(gone, within=60), "the server has noticed that its client is no more"
-        await writing.rollback()
+        await looking.rollback()
     assert await thing.fetchval(valid) is False, "half an index is left"
     assert await thing.fetchval("SELECT count(*) FROM alembic_version") == 0, "and it is not known as done"
     await asyncio.to_thread(migrate_here, folder, database_url)
