@@ -29,6 +29,8 @@ class Instance:
     url: str
     client: httpx.AsyncClient
     ready: bool = False
+    busy: int = 0
+    """Requests under way."""
     leaves: bool = False
     """Whether it has said that it is not ready after it had said that it was."""
 
@@ -46,8 +48,10 @@ class Balancer:
         return found
 
     async def remove(self, service: str, instance: Instance) -> None:
+        """Send it nothing more, and wait until what was under way is back."""
         self._of[service].remove(instance)
-        await asyncio.sleep(0.5)  # what was under way comes back first
+        while instance.busy:
+            await asyncio.sleep(0.05)
         await instance.client.aclose()
 
     def pick(self, service: str) -> Instance | None:
@@ -146,7 +150,11 @@ class Traffic:
             if (instance := self._balancer.pick(service)) is None:
                 self.seen.wrong.append(f"{what}: nobody is ready")
                 return None
-            answer = await instance.client.request(method, path, headers=headers, **how)
+            instance.busy += 1
+            try:
+                answer = await instance.client.request(method, path, headers=headers, **how)
+            finally:
+                instance.busy -= 1
         except httpx.HTTPError as error:
             self.seen.wrong.append(f"{what} at {instance.url}: {type(error).__name__} {error}")
             return None

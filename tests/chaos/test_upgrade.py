@@ -62,7 +62,7 @@ async def old(
 ) -> AsyncIterator[Cluster]:
     """A cluster of the old version, serving."""
     source = versions.previous(_OLDER, tmp_path) if _OLDER and request.param == "previous" else versions.ROOT
-    monkeypatch.setenv("REDRESS_DRAIN_SECONDS", "2")
+    monkeypatch.setenv("REDRESS_DRAIN_SECONDS", "5")
     found = Cluster.anywhere(tmp_path / "cluster", source)
     try:
         await asyncio.to_thread(found.start_below)
