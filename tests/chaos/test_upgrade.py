@@ -61,7 +61,9 @@ async def old(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Cluster]:
     """A cluster of the old version, serving."""
-    source = versions.previous(_OLDER, tmp_path) if _OLDER and request.param == "previous" else versions.ROOT
+    source = versions.ROOT
+    if _OLDER and request.param == "previous":
+        source = await asyncio.to_thread(versions.previous, _OLDER, tmp_path)
     monkeypatch.setenv("REDRESS_DRAIN_SECONDS", "5")
     found = Cluster.anywhere(tmp_path / "cluster", source)
     try:

@@ -1,7 +1,9 @@
 """The versions between which an upgrade is made: each is a folder with its code, from which processes are run."""
 
+import os
 import shutil
 import subprocess
+import sys
 import tarfile
 from io import BytesIO
 from pathlib import Path
@@ -13,6 +15,7 @@ from shared import migrations
 ROOT = Path(__file__).resolve().parents[2]
 _CODE = ("deploy", "services", "shared")
 _MIGRATIONS = "services/*/migrations/versions/*.py"
+_STEPS = 10
 _BUSY = {
     "intake": ("complaint", "id"),
     "routing": ("complaint_case", "complaint_id"),
@@ -50,13 +53,21 @@ def before_the_newest_migrations() -> str | None:
 
 
 def previous(commit: str, into: Path) -> Path:
-    """The code as it was at `commit`, in a folder of `into`."""
-    packed = _git("archive", commit, *_CODE)
-    assert packed is not None
-    folder = into / "previous"
-    with tarfile.open(fileobj=BytesIO(packed)) as archive:
-        archive.extractall(folder, filter="data")
-    return folder
+    """The code as it was at `commit`, in a folder of `into`; where that was a step half-way, which cannot even be
+    loaded, as it was at the last commit before that could."""
+    for one in (_git("rev-list", "--first-parent", f"-n{_STEPS}", commit) or b"").decode().split():
+        packed = _git("archive", one, *_CODE)
+        assert packed is not None
+        folder = into / "previous"
+        shutil.rmtree(folder, ignore_errors=True)
+        with tarfile.open(fileobj=BytesIO(packed)) as archive:
+            archive.extractall(folder, filter="data")
+        load = [sys.executable, "-c", "import deploy.registry"]
+        alone = {**os.environ, "PYTHONPATH": str(folder)}
+        if not subprocess.run(load, cwd=folder, env=alone, capture_output=True, check=False).returncode:
+            print(f"the old version is {one}")
+            return folder
+    raise LookupError(f"none of the {_STEPS} commits up to {commit} can be loaded")
 
 
 def following(into: Path) -> Path:
