@@ -22,25 +22,44 @@ pytestmark = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 Eventually = Callable[..., Awaitable[Any]]
 
 
+class Serving:
+    """A server in this process. A request for `/metrics` has `begun` and goes on once it `may_go_on`."""
+
+    def __init__(self, url: str) -> None:
+        app, port = create_app(SlaSettings(), Database("sla", url, store.tables)), free_port()
+        self.begun, self.may_go_on = asyncio.Event(), asyncio.Event()
+
+        async def held(scope: Any, receive: Any, send: Any) -> None:
+            if scope.get("path") == "/metrics":
+                self.begun.set()
+                await self.may_go_on.wait()
+            await app(scope, receive, send)
+
+        self.server: Server = server(held, host="127.0.0.1", port=port, signals=False)
+        self.client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60)
+
+    async def gone(self) -> bool:
+        """Whether nobody takes a new connection any more."""
+        try:
+            await self.client.get("/health/live")
+        except httpx.ConnectError:
+            return True
+        return False
+
+
 @asynccontextmanager
-async def serving(url: str) -> AsyncIterator[tuple[Server, httpx.AsyncClient, "asyncio.Task[None]"]]:
-    app, port = create_app(SlaSettings(), Database("sla", url, store.tables)), free_port()
-
-    async def slowly(scope: Any, receive: Any, send: Any) -> None:
-        if scope.get("path") == "/health/live":
-            await asyncio.sleep(1)
-        await app(scope, receive, send)
-
-    served = server(slowly, host="127.0.0.1", port=port, signals=False)
-    running = asyncio.create_task(served.serve())
+async def serving(url: str) -> AsyncIterator[tuple[Serving, "asyncio.Task[None]"]]:
+    here = Serving(url)
+    running = asyncio.create_task(here.server.serve())
     try:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
-            while not served.started:
+        async with here.client:
+            while not here.server.started:
                 await asyncio.sleep(0.02)
-            yield served, client, running
+            yield here, running
     finally:
-        served.should_exit = True
-        served.handle_exit(signal.SIGTERM, None)
+        here.may_go_on.set()
+        for _ in range(2):
+            here.server.handle_exit(signal.SIGTERM, None)
         await running
         leaving.arrive()
 
@@ -48,40 +67,49 @@ async def serving(url: str) -> AsyncIterator[tuple[Server, httpx.AsyncClient, "a
 async def test_it_says_that_it_leaves_serves_on_and_finishes_what_has_begun(
     migrated: Callable[[str], str], monkeypatch: pytest.MonkeyPatch, eventually: Eventually
 ) -> None:
-    monkeypatch.setenv("REDRESS_DRAIN_SECONDS", "3")
-    async with serving(migrated("sla")) as (served, client, running):
-        before = await client.get("/health/ready")
+    monkeypatch.setenv("REDRESS_DRAIN_SECONDS", "60")
+    async with serving(migrated("sla")) as (here, running):
+        before = await here.client.get("/health/ready")
         assert before.status_code == 200
         assert "connection" not in before.headers
-        served.handle_exit(signal.SIGTERM, None)
-        asked = time.monotonic()
+        here.server.handle_exit(signal.SIGTERM, None)
         assert await eventually(leaving.told)
-        told = await client.get("/health/ready")
+        told = await here.client.get("/health/ready")
         assert told.status_code == 503
         assert [cause["code"] for cause in told.json()["causes"]][-1] == "leaving"
         assert told.headers["connection"] == "close", "no request is to come on a connection that is about to go"
-        while time.monotonic() - asked < 2:
-            assert (await client.get("/openapi.json")).status_code == 200
-            await asyncio.sleep(0.1)
-        while time.monotonic() - asked < 2.7:
-            await asyncio.sleep(0.05)
-        last = await client.get("/health/live")  # it takes a second: longer than the process goes on taking requests
-        assert last.status_code == 200
+        for _ in range(3):
+            assert (await here.client.get("/health/live")).status_code == 200
+        last = asyncio.create_task(here.client.get("/metrics"))
+        await here.begun.wait()
+        here.server.handle_exit(signal.SIGTERM, None)  # the time is over
+        assert await eventually(here.gone)
+        assert not running.done()
+        here.may_go_on.set()
+        assert (await last).status_code == 200
         await running
-        assert time.monotonic() - asked >= 3
-        with pytest.raises(httpx.ConnectError):
-            await client.get("/health/live")
+
+
+async def test_it_serves_on_as_long_as_it_is_set_to(
+    migrated: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REDRESS_DRAIN_SECONDS", "1.5")
+    async with serving(migrated("sla")) as (here, running):
+        asked = time.monotonic()
+        here.server.handle_exit(signal.SIGTERM, None)
+        await running
+        assert time.monotonic() - asked >= 1.5
 
 
 async def test_asked_a_second_time_it_hurries(
     migrated: Callable[[str], str], monkeypatch: pytest.MonkeyPatch, eventually: Eventually
 ) -> None:
     monkeypatch.setenv("REDRESS_DRAIN_SECONDS", "60")
-    async with serving(migrated("sla")) as (served, _, running):
-        served.handle_exit(signal.SIGTERM, None)
+    async with serving(migrated("sla")) as (here, running):
+        here.server.handle_exit(signal.SIGTERM, None)
         assert await eventually(leaving.told)
         assert not running.done()
-        served.handle_exit(signal.SIGTERM, None)
+        here.server.handle_exit(signal.SIGTERM, None)
         await asyncio.wait_for(running, 30)
 
 
