@@ -83,7 +83,7 @@ async def test_it_says_that_it_leaves_serves_on_and_finishes_what_has_begun(
         last = asyncio.create_task(here.client.get("/metrics"))
         await here.begun.wait()
         here.server.handle_exit(signal.SIGTERM, None)  # the time is over
-        assert await eventually(here.gone)
+        assert await eventually(here.gone, within=60)
         assert not running.done()
         here.may_go_on.set()
         assert (await last).status_code == 200
