@@ -33,11 +33,20 @@ class Cluster:
     """PostgreSQL, Kafka and the services' processes, started in order, restarted when they die, stopped together.
 
     `children` are the services' processes by name: `intake`, `intake-worker`, ...; `ports` those of the HTTP processes,
-    by the same names; a worker answers there for its health and metrics only.
+    by the same names; a worker answers there for its health and metrics only. `source` is the folder with the code that
+    they run, where it is not the one in which this process was started.
     """
 
-    def __init__(self, home: Path, *, ports: Mapping[str, int] | None = None, desk_port: int = 8000) -> None:
+    def __init__(
+        self,
+        home: Path,
+        *,
+        ports: Mapping[str, int] | None = None,
+        desk_port: int = 8000,
+        source: Path | None = None,
+    ) -> None:
         self.home = home
+        self.source = source
         self.ports = dict(ports) if ports else {name: _FIRST_PORT + i for i, name in enumerate(_PROCESSES)}
         self.desk_port = desk_port
         self.postgres = Postgres(home / "postgres", _kept_port(home / "postgres.port"))
@@ -45,9 +54,17 @@ class Cluster:
         self.children: dict[str, Child] = {}
 
     @classmethod
-    def anywhere(cls, home: Path) -> "Cluster":
+    def anywhere(cls, home: Path, source: Path | None = None) -> "Cluster":
         """On free ports, for tests."""
-        return cls(home, ports={name: free_port() for name in _PROCESSES}, desk_port=free_port())
+        ports = {name: free_port() for name in _PROCESSES}
+        return cls(home, ports=ports, desk_port=free_port(), source=source)
+
+    def beside(self, source: Path) -> "Cluster":
+        """The processes of another version, none of them started, on ports of their own; all else is this one's."""
+        other = Cluster.anywhere(self.home, source)
+        other.desk_port, other.postgres, other.kafka = self.desk_port, self.postgres, self.kafka
+        other.prepare()
+        return other
 
     def address(self, process: str) -> str:
         """Where a process answers, by its name in `ports`."""
@@ -67,6 +84,17 @@ class Cluster:
 
     def start(self, say: Callable[[str], object] = lambda _: None) -> None:
         """Start everything and wait until every service is ready. Raises StartFailed or install.Unavailable."""
+        self.start_below(say)
+        say("Migrations ...")
+        self.migrate()
+        say("Services ...")
+        self.prepare()
+        for child in self.children.values():
+            child.start()
+        self.wait_ready(*_NAMES)
+
+    def start_below(self, say: Callable[[str], object] = lambda _: None) -> None:
+        """Start what the services stand on: PostgreSQL with their databases, Kafka with the topics."""
         self.home.mkdir(parents=True, exist_ok=True)
         say("PostgreSQL ...")
         self.postgres.start()
@@ -77,13 +105,18 @@ class Cluster:
         configured = configuration(replication=1)
         asyncio.run(self.kafka.create_topics(dict.fromkeys(TOPICS.values(), PARTITIONS), configured))
         self._write_environment()
-        say("Migrations ...")
+
+    def migrate(self, *, seconds: float = 3600) -> None:
+        """Bring the databases up to date, which takes as long as it takes. Raises StartFailed."""
         migrate = self._child("migrate", "migrate", environment=self.environment)
         migrate.start()
-        _wait(lambda: not migrate.running, 3600)  # a migration takes as long as it takes
+        _wait(lambda: not migrate.running, seconds)
         if migrate.exit_code != 0:
+            migrate.kill()
             raise StartFailed(f"the migrations failed:\n{migrate.last_words()}")
-        say("Services ...")
+
+    def prepare(self) -> None:
+        """Fill `children`, and start none of them."""
         for name in _NAMES:
             self.children[name] = self._child(
                 name, "serve", name, "--port", str(self.ports[name]), "--root-path", f"/{name}"
@@ -94,10 +127,11 @@ class Cluster:
         addresses = ",".join(f"{name}={self.address(name)}" for name in _NAMES)
         front = ("front", "--port", str(self.desk_port), "--services", addresses)
         self.children["front"] = self._child("front", *front, environment={"REDRESS_HOME": str(self.home)})
-        for child in self.children.values():
-            child.start()
-        for name in _NAMES:
-            self.children[name].wait_ready(lambda name=name: self._answers(name), seconds=_START_AT_MOST)  # type: ignore[misc]
+
+    def wait_ready(self, *services: str, seconds: float = _START_AT_MOST) -> None:
+        """Wait until these HTTP processes are ready. Raises StartFailed."""
+        for name in services:
+            self.children[name].wait_ready(lambda name=name: self._answers(name), seconds=seconds)  # type: ignore[misc]
 
     def stop(self) -> None:
         """Stop everything cleanly: HTTP first, then workers, then Kafka and PostgreSQL."""
@@ -138,7 +172,11 @@ class Cluster:
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("REDRESS_DATABASE_")}
         log = self.home / "logs" / f"{label}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
-        return Child(label, [sys.executable, "-m", "deploy.cli", *command], log=log, env={**inherited, **mine})
+        if self.source is not None:
+            inherited["PYTHONPATH"] = str(self.source)
+            log = log.with_stem(f"{label}-{self.source.name}")
+        run = [sys.executable, "-m", "deploy.cli", *command]
+        return Child(label, run, log=log, cwd=self.source, env={**inherited, **mine})
 
     def _of(self, service: str) -> dict[str, str]:
         """Only what `service` needs: its own database, and the encryption keys for intake alone."""

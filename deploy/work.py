@@ -35,8 +35,16 @@ async def _work(service: Service, settings: Settings) -> None:
     trace.start_exporting(settings.otlp_endpoint, service.name, __version__)
     settle_memory()
     main = asyncio.create_task(run_until_cancelled([worker], bus))
+    asked = False
+
+    def leave() -> None:
+        """Once: cancelled again while it leaves its group, it would leave its partitions to nobody for ten seconds."""
+        nonlocal asked
+        if not asked:
+            asked = main.cancel()
+
     for sign in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(sign, main.cancel)
+        asyncio.get_running_loop().add_signal_handler(sign, leave)
     side = asyncio.create_task(_answer(service, settings)) if settings.worker_port else None
     try:
         with contextlib.suppress(asyncio.CancelledError):
@@ -55,6 +63,8 @@ async def _answer(service: Service, settings: Settings) -> None:
     app.state.db, app.state.clock = service.database(settings), utcnow
     dress(app, service.name, settings)
     include(app, health.router)
-    served = server(app, host="0.0.0.0", port=settings.worker_port or 0, tls=settings.server_tls())  # noqa: S104 - inside a container
+    tls = settings.server_tls()
+    # Not its signals: uvicorn raises one again when it has stopped, which would come while the worker takes its leave.
+    served = server(app, host="0.0.0.0", port=settings.worker_port or 0, tls=tls, signals=False)  # noqa: S104 - inside a container
     with contextlib.suppress(asyncio.CancelledError):
         await served.serve()

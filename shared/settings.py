@@ -75,6 +75,12 @@ class Settings(BaseSettings):
     certificates: dict[str, Path] = Field(
         {}, description="Certificates (PEM) whose end is watched, by a name for people; as JSON"
     )
+    drain_seconds: float = Field(
+        0,
+        ge=0,
+        le=60,
+        description="How long a process that is told to stop serves on, not ready, so that proxies notice",
+    )
     worker_port: int | None = Field(None, description="Where a worker answers /health and /metrics; unset: nowhere")
 
     @field_validator("timezone")

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared import metrics, trace
 from shared.errors import FieldError, Malformed, RedressError, TooLarge
-from shared.web import problems
+from shared.web import leaving, problems
 
 log = structlog.get_logger()
 
@@ -174,6 +174,8 @@ class Edge:
         headers.extend((name, value) for name, value in _SECURITY if name not in left_out)
         if scope.get("scheme") == "https":
             headers.append(_HSTS)
+        if leaving.told():
+            headers.append((b"connection", b"close"))
         headers.append((b"x-request-id", request_id.encode()))
         headers.extend(scope.get(MORE_HEADERS, ()))
 

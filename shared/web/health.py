@@ -21,7 +21,7 @@ from shared.db import Database
 from shared.i18n import mark
 from shared.relay import outbox_state
 from shared.settings import Settings
-from shared.web import vitals
+from shared.web import leaving, vitals
 from shared.web.access import public
 from shared.web.router import Router
 
@@ -42,6 +42,7 @@ REASONS = {
     "worker_silent": mark("Worker {worker} has been silent for {seconds} s."),
     "bus_away": mark("Worker {worker} cannot reach the event bus."),
     "no_worker": mark("No worker has run yet."),
+    "leaving": mark("The process is about to stop; others take over."),
     "no_answer": mark("The service does not answer."),
 }
 
@@ -56,7 +57,8 @@ async def _shared(state: State) -> dict[str, Any]:
 
 
 async def report(state: State) -> dict[str, Any]:
-    """The state of one service: `status` is ready, degraded (works, but something waits) or not_ready (can't work).
+    """The state of one service: `status` is ready, degraded (works, but something waits) or not_ready (can't work, or
+    is about to stop).
 
     `state` is that of its app. `reasons` say in plain words why it is not simply ready, `causes` the same as codes with
     their values; `dependencies` are what it stands on, `machine` what it sees of the machine.
@@ -81,6 +83,9 @@ async def report(state: State) -> dict[str, Any]:
         status = "degraded" if causes else "ready"
     metrics.database_up.labels(service).set(checks["database"]["ok"])
     metrics.ready.labels(service).set(status != "not_ready")
+    if leaving.told():  # it can do its work, so this is no alarm: whoever sends requests is to send them elsewhere
+        causes.append({"code": "leaving"})
+        status = "not_ready"
     metrics.build.labels(service, __version__).set(1)
     reasons = [REASONS[c["code"]].format(**c) for c in causes]
     return {

@@ -1,7 +1,8 @@
 """A migration runs while the version before it still works: it may add, and take away only what nobody uses any more.
 
-Read from the source, without a database: each call on `op` (or on a batch) in `upgrade`. The version before must be
-able to go on reading and writing: it runs beside the new one during an upgrade (CONTRIBUTING, "Migrations").
+Read from the source, without a database: each call on `op`, a batch or `migrations` in `upgrade`. The version before
+must be able to go on reading and writing: it runs beside the new one during an upgrade (CONTRIBUTING, "Migrations").
+Nor may it wait: what is done to a table in use is done by the helpers of `shared.migrations`, and they stand first.
 """
 
 import ast
@@ -24,6 +25,12 @@ _BREAKS = {
     "create_foreign_key": "adds a foreign key that old rows may not keep",
     "create_primary_key": "changes a primary key",
 }
+_LOCKS = {
+    "create_index": "locks out those who write while an index is built (migrations.index does not)",
+    "drop_index": "locks out everybody who comes while it waits (migrations.drop_index does not)",
+}
+_ASKS = {"f", "get_bind", "get_context"}  # what `op` is asked without doing anything
+_UPDATE = re.compile(r"^\s*update\b", re.IGNORECASE)
 _SQL = re.compile(r"\b(drop|rename|truncate)\b|\bset\s+not\s+null\b|\balter\s+column\b", re.IGNORECASE)
 
 
@@ -48,9 +55,11 @@ def inspect(name: str, source: str) -> Migration:
                     setattr(found, target.id.lower(), str(node.value.value))
         if isinstance(node, ast.FunctionDef) and node.name != "downgrade":
             calls = [one for one in ast.walk(node) if isinstance(one, ast.Call)]
+            calls.sort(key=lambda one: (one.lineno, one.col_offset))
             batches = dict(_batches(node))
-            for call in sorted(calls, key=lambda one: (one.lineno, one.col_offset)):
+            for call in calls:
                 _judge(found, call, batches, made, added)
+            _order(found, calls)
     return found
 
 
@@ -63,11 +72,27 @@ def _batches(function: ast.FunctionDef) -> Iterator[tuple[str, str]]:
                     yield item.optional_vars.id, _text(item.context_expr, 0)
 
 
+def _order(found: Migration, calls: list[ast.Call]) -> None:
+    """A helper commits what stands before it, and a migration that is broken off after that begins anew."""
+    changed = ""
+    for owner, verb in (_named(call) for call in calls):
+        if owner == "op" and verb not in _ASKS:
+            changed = verb
+        elif owner == "migrations" and changed:
+            found.problems.append(f"commits op.{changed} half-way: migrations.{verb} belongs before it")
+            return
+
+
+def _named(call: ast.Call) -> tuple[str, str]:
+    """`op.create_table(...)`: ("op", "create_table"); for anything but a name's attribute, two empty texts."""
+    if isinstance(call.func, ast.Attribute) and isinstance(call.func.value, ast.Name):
+        return call.func.value.id, call.func.attr
+    return "", ""
+
+
 def _judge(found: Migration, call: ast.Call, batches: dict[str, str], made: set[str], added: set[str]) -> None:
-    if not isinstance(call.func, ast.Attribute) or not isinstance(call.func.value, ast.Name):
-        return
-    owner, verb = call.func.value.id, call.func.attr
-    if owner != "op" and owner not in batches:
+    owner, verb = _named(call)
+    if owner not in ("op", "migrations") and owner not in batches:
         return
     table = batches.get(owner) or _text(call, 1 if "index" in verb or "constraint" in verb else 0)
     given = {word.arg: word.value for word in call.keywords}
@@ -77,7 +102,7 @@ def _judge(found: Migration, call: ast.Call, batches: dict[str, str], made: set[
         return
     elif verb in _BREAKS:
         found.problems.append(f"{_BREAKS[verb]}: {_text(call, 0)}")
-    elif verb == "add_column":
+    elif verb in ("add_column", "column"):
         column = call.args[-1]
         assert isinstance(column, ast.Call), "a column is written out where it is added"
         told = {word.arg: word.value for word in column.keywords}
@@ -87,7 +112,9 @@ def _judge(found: Migration, call: ast.Call, batches: dict[str, str], made: set[
     elif verb == "alter_column":
         if _is(given.get("nullable"), False) or given.keys() & {"new_column_name", "type_"}:
             found.problems.append(f"changes a column: {_text(call, 0 if owner in batches else 1)}")
-    elif verb == "create_unique_constraint" or (verb == "create_index" and _is(given.get("unique"), True)):
+    elif verb in _LOCKS and owner != "migrations":
+        found.problems.append(f"{_LOCKS[verb]}: {_text(call, 0)}")
+    elif verb == "create_unique_constraint" or (verb == "index" and _is(given.get("unique"), True)):
         columns = {c.value for arg in call.args for c in ast.walk(arg) if isinstance(c, ast.Constant)}
         if not columns & added:  # of a column that the old version leaves empty, nothing is equal
             found.problems.append(f"demands of the old version what it does not know is unique: {_text(call, 0)}")
@@ -95,6 +122,8 @@ def _judge(found: Migration, call: ast.Call, batches: dict[str, str], made: set[
         sql = " ".join(str(c.value) for c in ast.walk(call) if isinstance(c, ast.Constant))
         if _SQL.search(sql):
             found.problems.append(f"executes {sql[:60]}")
+        elif _UPDATE.search(sql):
+            found.problems.append(f"keeps rows locked until all are changed (migrations.fill does not): {sql[:60]}")
 
 
 def _text(call: ast.Call, place: int) -> str:
@@ -143,7 +172,16 @@ def test_the_recorded_revisions_are_there() -> None:
         'op.add_column("link", sa.Column("why", sa.String(), nullable=False))',
         'op.alter_column("link", "why", nullable=False)',
         'op.alter_column("link", "why", new_column_name="reason")',
+        'op.create_index("one", "link", ["why"])',
         'op.create_index("one", "link", ["why"], unique=True)',
+        'op.create_index(name, table, ["why"])',
+        'op.drop_index("one", table_name="link")',
+        'with op.batch_alter_table("link") as link:\n        link.create_index("one", ["why"])',
+        'migrations.index("one", "link", ["why"], unique=True)',
+        'migrations.column("link", sa.Column("why", sa.String(), nullable=False))',
+        'op.execute("UPDATE link SET why = how")',
+        'op.create_table("tie")\n    migrations.index("one", "link", ["why"])',
+        'op.add_column("link", sa.Column("a", sa.Text()))\n    migrations.fill("link", "id", "a = b", where="a <> b")',
         'op.execute("ALTER TABLE link DROP COLUMN why")',
         'op.execute(sa.text("alter table link alter column why set not null"))',
         'with op.batch_alter_table("link") as link:\n        link.drop_column("why")',
@@ -163,15 +201,18 @@ revision = "0009"
 
 
 def upgrade():
+    migrations.column("link", sa.Column("why", sa.String(), nullable=True))
+    migrations.column("link", sa.Column("how", sa.String(), nullable=False, server_default="hand"))
+    migrations.fill("link", "id", "how = 'machine'", where="score > 0 AND how = 'hand'")
+    migrations.index("link_why", "link", ["why"], unique=True)
+    migrations.index("link_how", "link", ["how"])
+    migrations.drop_index("link_old", "link")
     op.create_table("tie", sa.Column("id", sa.Integer(), nullable=False))
+    op.create_index("tie_how", "tie", ["how"])
     with op.batch_alter_table("tie") as tie:
         tie.create_index("tie_id", ["id"], unique=True)
-    op.add_column("link", sa.Column("why", sa.String(), nullable=True))
-    op.add_column("link", sa.Column("how", sa.String(), nullable=False, server_default="hand"))
-    op.create_index("link_why", "link", ["why"], unique=True)
+    op.add_column("link", sa.Column("when", sa.String(), nullable=True))
     op.alter_column("link", "score", nullable=True)
-    op.drop_index("link_old")
-    op.execute("UPDATE link SET how = 'machine' WHERE score > 0")
 
 
 def downgrade():

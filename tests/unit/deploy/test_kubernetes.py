@@ -137,6 +137,16 @@ def test_every_deployment_is_probed_spread_and_outlives_its_replacement(one: dic
     assert [b["spec"]["maxUnavailable"] for b in budgets] == [1]
 
 
+def test_every_http_process_serves_on_until_the_proxies_know_that_it_goes() -> None:
+    serving = [one for one in of_kind("Deployment") if labels(one)["app.kubernetes.io/component"] == "http"]
+    assert len(serving) == len(SERVICES) + 1
+    for one in serving:
+        (container,) = pod(one)["containers"]
+        drain = float(dict(settings(one, container))["REDRESS_DRAIN_SECONDS"])
+        assert drain >= 5
+        assert drain + 20 < pod(one)["terminationGracePeriodSeconds"], "the server's own grace comes after it"
+
+
 @pytest.mark.parametrize("service", SERVICES)
 def test_each_service_has_an_http_process_and_a_worker_that_wait_for_its_schema(service: str) -> None:
     found = {name(one): one for one in of_kind("Deployment") if labels(one)["app.kubernetes.io/name"] == service}

@@ -6,6 +6,8 @@ Revises: 0004
 import sqlalchemy as sa
 from alembic import op
 
+from shared import migrations
+
 revision = "0005"
 down_revision = "0004"
 branch_labels = None
@@ -14,6 +16,8 @@ _AT_ONCE = 5000
 
 
 def upgrade() -> None:
+    migrations.index("delivery_log", "delivery", ["webhook_id", "id"])
+    migrations.drop_index("ix_delivery_webhook_id", "delivery")
     parts = op.create_table(
         "name_part",
         sa.Column("part_key", sa.String(length=32), nullable=False),
@@ -22,8 +26,6 @@ def upgrade() -> None:
     )
     _keep_names(parts)
     op.create_index("ix_name_part_complaint_id", "name_part", ["complaint_id"])
-    op.create_index("delivery_log", "delivery", ["webhook_id", "id"])
-    op.drop_index("ix_delivery_webhook_id", table_name="delivery")
 
 
 def _keep_names(parts: sa.Table) -> None:

@@ -6,6 +6,8 @@ Revises: 0005
 import sqlalchemy as sa
 from alembic import op
 
+from shared import migrations
+
 revision = "0006"
 down_revision = "0005"
 branch_labels = None
@@ -16,7 +18,7 @@ _READS = sa.text("""action IN ('complaint.read', 'messages.read', 'letters.read'
 
 
 def upgrade() -> None:
-    op.create_index("audit_reads", "audit", ["at", "actor"], sqlite_where=_READS, postgresql_where=_READS)
+    migrations.index("audit_reads", "audit", ["at", "actor"], where=_READS)
 
 
 def downgrade() -> None:

@@ -6,6 +6,8 @@ Revises: 0005
 import sqlalchemy as sa
 from alembic import op
 
+from shared import migrations
+
 revision = "0006"
 down_revision = "0005"
 branch_labels = None
@@ -18,15 +20,9 @@ _MOVED = sa.text("kind = 'transfer'")
 
 def upgrade() -> None:
     load = ["assignee", "department", "state"]
-    op.create_index("complaint_case_load", "complaint_case", load, sqlite_where=_OPEN, postgresql_where=_OPEN)
-    op.create_index(
-        "complaint_case_turn",
-        "complaint_case",
-        ["state", "sort_key"],
-        sqlite_where=_PERSONS_TURN,
-        postgresql_where=_PERSONS_TURN,
-    )
-    op.create_index("case_entry_transfer", "case_entry", ["at"], sqlite_where=_MOVED, postgresql_where=_MOVED)
+    migrations.index("complaint_case_load", "complaint_case", load, where=_OPEN)
+    migrations.index("complaint_case_turn", "complaint_case", ["state", "sort_key"], where=_PERSONS_TURN)
+    migrations.index("case_entry_transfer", "case_entry", ["at"], where=_MOVED)
 
 
 def downgrade() -> None:

@@ -6,6 +6,7 @@ Revises: 0006
 import sqlalchemy as sa
 from alembic import op
 
+from shared import migrations
 from shared.db import UtcDateTime
 
 revision = "0007"
@@ -26,15 +27,16 @@ _INDEXES = {
 
 
 def upgrade() -> None:
-    op.add_column("complaint_case", sa.Column("next_due_at", UtcDateTime(), nullable=True))
-    op.add_column("complaint_case", sa.Column("next_step", sa.String(length=20), nullable=True))
-    op.add_column("complaint_case", sa.Column("due_key", sa.String(length=70), nullable=False, server_default="~"))
+    migrations.column("complaint_case", sa.Column("next_due_at", UtcDateTime(), nullable=True))
+    migrations.column("complaint_case", sa.Column("next_step", sa.String(length=20), nullable=True))
+    migrations.column("complaint_case", sa.Column("due_key", sa.String(length=70), nullable=False, server_default="~"))
     # of cases from before, and of those that the old version opens meanwhile, the next warning or missed deadline
     # tells; until then they stand behind all others
-    op.execute(sa.text("UPDATE complaint_case SET due_key = '9999-12-31T23:59:59.000Z|' || complaint_id"))
+    behind = "due_key = '9999-12-31T23:59:59.000Z|' || complaint_id"
+    migrations.fill("complaint_case", "complaint_id", behind, where="due_key = '~'")
     for name, (columns, which) in _INDEXES.items():
-        op.create_index(name, "complaint_case", columns, sqlite_where=which, postgresql_where=which)
-    op.create_index("complaint_case_reference", "complaint_case", ["reference"])
+        migrations.index(name, "complaint_case", columns, where=which)
+    migrations.index("complaint_case_reference", "complaint_case", ["reference"])
     op.create_table(
         "case_clock",
         sa.Column("clock_id", sa.String(length=64), primary_key=True),

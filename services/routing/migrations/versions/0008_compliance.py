@@ -6,6 +6,8 @@ Revises: 0007
 import sqlalchemy as sa
 from alembic import op
 
+from shared import migrations
+
 revision = "0008"
 down_revision = "0007"
 branch_labels = None
@@ -17,15 +19,11 @@ _ALONE = sa.text("closed_at IS NOT NULL AND approved_by IS NULL")
 
 
 def upgrade() -> None:
-    _index("complaint_case_amiss", ["closed_at", "complaint_id"], _AMISS)
-    decided = ["outcome", "severity", "redress_currency", "redress_value"]
-    _index("complaint_case_alone", ["closed_at", "complaint_id", *decided], _ALONE)
+    migrations.index("complaint_case_amiss", "complaint_case", ["closed_at", "complaint_id"], where=_AMISS)
+    decided = ["closed_at", "complaint_id", "outcome", "severity", "redress_currency", "redress_value"]
+    migrations.index("complaint_case_alone", "complaint_case", decided, where=_ALONE)
 
 
 def downgrade() -> None:
     op.drop_index("complaint_case_alone", table_name="complaint_case")
     op.drop_index("complaint_case_amiss", table_name="complaint_case")
-
-
-def _index(name: str, columns: list[str], where: sa.TextClause) -> None:
-    op.create_index(name, "complaint_case", columns, sqlite_where=where, postgresql_where=where)

@@ -8,6 +8,7 @@ Revises: 0006
 import sqlalchemy as sa
 from alembic import op
 
+from shared import migrations
 from shared.db import UtcDateTime
 
 revision = "0007"
@@ -17,6 +18,9 @@ depends_on = None
 
 
 def upgrade() -> None:
+    is_open = "met_at IS NULL AND historic IS {0} AND ended IS {0}"
+    is_open = is_open.format("false" if op.get_context().dialect.name == "postgresql" else "0")
+    migrations.index("step_due", "step", ["due_at", "clock_id", "name"], where=sa.text(is_open))
     op.create_table(
         "confirmation",
         sa.Column("kind", sa.String(length=10), nullable=False),
@@ -26,11 +30,6 @@ def upgrade() -> None:
         sa.Column("at", UtcDateTime(), nullable=False),
         sa.Column("note", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("kind", "name", "edition"),
-    )
-    is_open = sa.text("met_at IS NULL AND historic IS false AND ended IS false")
-    on_sqlite = sa.text("met_at IS NULL AND historic IS 0 AND ended IS 0")
-    op.create_index(
-        "step_due", "step", ["due_at", "clock_id", "name"], postgresql_where=is_open, sqlite_where=on_sqlite
     )
 
 

@@ -6,6 +6,8 @@ Revises: 0007
 import sqlalchemy as sa
 from alembic import op
 
+from shared import migrations
+
 revision = "0008"
 down_revision = "0007"
 branch_labels = None
@@ -29,8 +31,7 @@ _INDEXES = {
 
 def upgrade() -> None:
     for name, (table, columns, where) in _INDEXES.items():
-        condition = sa.text(where)
-        op.create_index(name, table, columns, sqlite_where=condition, postgresql_where=condition)
+        migrations.index(name, table, columns, where=sa.text(where))
 
 
 def downgrade() -> None:

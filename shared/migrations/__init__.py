@@ -1,19 +1,25 @@
-"""Alembic for every service: one environment, run by code (`migrate`), one folder of versions a service."""
+"""Alembic for every service: one environment, run by code (`migrate`), one folder of versions a service.
+
+What a migration does to a table in use it does by `index`, `drop_index`, `column` and `fill` (see `in_use`).
+"""
 
 import asyncio
 import contextlib
 import ssl
 import time
 from pathlib import Path
-from typing import Any
 
-from alembic import command, context
+from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import MetaData, create_engine, pool, text
+from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
 from shared.db import Database
+from shared.migrations.in_use import column, drop_index, fill, index
+from shared.migrations.running import Busy, run
+
+__all__ = ["Busy", "column", "config", "drop_index", "fill", "index", "migrate", "run", "wait_for"]
 
 
 def config(folder: Path, url: str, tls: ssl.SSLContext | None = None) -> Config:
@@ -27,7 +33,7 @@ def config(folder: Path, url: str, tls: ssl.SSLContext | None = None) -> Config:
 
 def migrate(folder: Path, url: str, revision: str = "head", *, tls: ssl.SSLContext | None = None) -> None:
     """Bring the database at `url` to `revision`, over `tls` where it is PostgreSQL. Blocking; call it from a thread
-    inside an event loop."""
+    inside an event loop. Raises Busy when another migrator, or a lock that somebody holds, does not give way."""
     database = make_url(url).database
     if url.startswith("sqlite") and database:
         Path(database).parent.mkdir(parents=True, exist_ok=True)
@@ -55,38 +61,3 @@ def wait_for(folder: Path, db: Database, seconds: float) -> bool:
             await db.close()
 
     return asyncio.run(look())
-
-
-def run(metadata: MetaData) -> None:
-    """What each `migrations/env.py` calls."""
-    url = context.config.attributes["url"]
-    options: dict[str, Any] = {"target_metadata": metadata, "compare_type": True, "render_as_batch": "sqlite" in url}
-    if url.startswith("sqlite"):
-        engine = create_engine(url.replace("+aiosqlite", ""), poolclass=pool.NullPool)
-        with engine.begin() as connection:
-            context.configure(connection=connection, **options)
-            with context.begin_transaction():
-                context.run_migrations()
-        engine.dispose()
-        return
-    _run_on_postgres(url, options, context.config.attributes["tls"])
-
-
-def _run_on_postgres(url: str, options: dict[str, Any], tls: ssl.SSLContext | None) -> None:
-    """asyncpg is the one PostgreSQL driver here, so its loop runs inside this call."""
-    from sqlalchemy import Connection
-    from sqlalchemy.ext.asyncio import create_async_engine
-
-    def inside(connection: Connection) -> None:
-        connection.execute(text("SELECT pg_advisory_xact_lock(1380271186)"))  # one migration at a time
-        context.configure(connection=connection, **options)
-        with context.begin_transaction():
-            context.run_migrations()
-
-    async def outside() -> None:
-        engine = create_async_engine(url, poolclass=pool.NullPool, connect_args={"ssl": tls} if tls else {})
-        async with engine.begin() as connection:
-            await connection.run_sync(inside)
-        await engine.dispose()
-
-    asyncio.run(outside())
