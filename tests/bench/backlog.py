@@ -70,9 +70,7 @@ async def measure(on: Stage, *, events: int, warm: float, seconds: float, share:
 async def _pile(on: Stage, events: int) -> int:
     """At least `events` events wait in Kafka; how many."""
     environment = on.site.cluster.environment
-    keys = MasterKeys.parse(
-        environment["REDRESS_ENCRYPTION_KEYS"], pseudonym_key=environment["REDRESS_PSEUDONYM_KEY"]
-    )
+    keys = MasterKeys.parse(environment["REDRESS_ENCRYPTION_KEYS"], pseudonym_key=environment["REDRESS_PSEUDONYM_KEY"])
     url = on.site.cluster.postgres.url("redress_intake", "postgresql")
     make = raw.maker(keys, on.customers(events + raw.GROUP))
     rows, _ = await raw.on_postgres(url, _PATIENCE, most=events, make=make)
