@@ -88,7 +88,7 @@ class Contest:
         if "bare" in self._names:
             self._add("bare", "plain", None, {})
         for one in self.contestants.values():
-            one.child.wait_ready(lambda port=one.port: _answers(port), seconds=30)
+            one.child.wait_ready(lambda port=one.port: _answers(port), seconds=120)
 
     def stop(self) -> None:
         for one in self.contestants.values():

@@ -49,7 +49,7 @@ def served(name: str, programs: Path, app: str, settings: Mapping[str, str], hom
     child = Child(name, command, log=home / f"{name}.log", cwd=home, env=_environment(settings))
     child.start()
     try:
-        child.wait_ready(lambda: _accepts(port), seconds=60)
+        child.wait_ready(lambda: _accepts(port), seconds=120)
     except BaseException:
         child.stop(signal.SIGTERM)
         raise
