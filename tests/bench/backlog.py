@@ -18,6 +18,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
+from deploy.cluster import PARTITIONS
 from deploy.infra.install import Unavailable
 from deploy.infra.processes import StartFailed
 from shared.bus.kafka import GROUP
@@ -87,9 +88,7 @@ async def _ends(on: Stage) -> dict[TopicPartition, int]:
     consumer = AIOKafkaConsumer(bootstrap_servers=on.site.cluster.kafka.bootstrap)
     await consumer.start()
     try:
-        topic = TOPICS["intake"]
-        await consumer.getmany()
-        partitions = [TopicPartition(topic, n) for n in consumer.partitions_for_topic(topic) or ()]
+        partitions = [TopicPartition(TOPICS["intake"], n) for n in range(PARTITIONS)]
         ends: dict[TopicPartition, int] = await consumer.end_offsets(partitions)
         return ends
     finally:
