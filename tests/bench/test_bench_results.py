@@ -31,10 +31,10 @@ def figures(rate: float, others: float) -> Figures:
 
 
 def test_an_accepted_run_is_on_the_page_and_what_was_not_measured_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report, "ROOT", results.redress_home())
     monkeypatch.setattr(report, "PAGE", results.redress_home() / "benchmarks.md")
     results.save("latency", 0.01, LATENCY)
     assert report.main([]) == 0
-    monkeypatch.setattr(report, "ROOT", results.redress_home())
     assert report.main(["--write"]) == 0
     page = report.PAGE.read_text()
     assert "| POST to the figure | 40.0 | 120.0 | 300.0 |" in page

@@ -40,7 +40,7 @@ def start(home: Path, postgres: Postgres) -> Contestant:
             "authorization": f"Bearer {token}",
             "accept": "application/json",
             "x-requested-with": "rest",  # its guard against forged requests asks for both
-            "referer": "http://127.0.0.1/tracker/",
+            "origin": "http://127.0.0.1",
         },
         body=json.dumps({"title": "Fee charged twice", "narrative": text()}).encode(),
     )

@@ -45,7 +45,8 @@ def prepared(programs: Path, script: str, settings: Mapping[str, str], home: Pat
 def served(name: str, programs: Path, app: str, settings: Mapping[str, str], home: Path) -> tuple[Child, int]:
     """`app` by gunicorn, accepting connections; its port. Raises StartFailed."""
     port = free_port()
-    command = [str(programs / "gunicorn"), "--workers=1", "--timeout=60", f"--bind=127.0.0.1:{port}", app]
+    options = ["--workers=1", "--timeout=60", "--no-control-socket"]  # that socket would lie in the user's own folder
+    command = [str(programs / "gunicorn"), *options, f"--bind=127.0.0.1:{port}", app]
     child = Child(name, command, log=home / f"{name}.log", cwd=home, env=_environment(settings))
     child.start()
     try:
