@@ -54,6 +54,7 @@ client: setup-dev ## Write the Python client of intake anew
 lock: setup-dev ## Lock the dependencies anew (needs uv)
 	@uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header requirements/run.in -o requirements/run.lock
 	@uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header requirements/dev.in -o requirements/dev.lock
+	@for peer in django_helpdesk roundup; do uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header requirements/peers/$$peer.in -o requirements/peers/$$peer.lock || exit 1; done
 
 setup:
 	@$(PYTHON) deploy/bootstrap.py

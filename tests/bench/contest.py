@@ -10,7 +10,8 @@ import sqlite3
 import subprocess
 import sys
 import urllib.request
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from sqlalchemy.engine import make_url
 
 from deploy.infra.ports import free_port
 from deploy.infra.postgres import Postgres
-from deploy.infra.processes import Child
+from deploy.infra.processes import Child, descendants
 from services.intake import store
 from shared.clock import utcnow
 from shared.db import Database
@@ -33,33 +34,48 @@ ROOT = Path(__file__).parents[2]
 CONNECTIONS = 32
 WARM_UP = 0.3  # seconds
 _MIGRATIONS = ROOT / "services" / "intake" / "migrations"
-_COUNTED = {"ours": ("complaint", "outbox", "audit"), "plain": ("complaint", "outbox"), "bare": ()}
+_COUNTED: dict[str, dict[str, int]] = {
+    "ours": {"complaint": 0, "outbox": 0, "audit": 1},  # the key's own entry
+    "plain": {"complaint": 0, "outbox": 0},
+    "bare": {},
+}
+OURS = ("ours", "plain", "bare")
 
 
 @dataclass
 class Contestant:
-    """One HTTP process. `path` is where it takes complaints."""
+    """One HTTP process. `path` is where it takes `body`; `counted`: its tables that gain a row for each, and how many
+    rows were in them before."""
 
     name: str
     child: Child
     port: int
     url: str | None
-    token: str = ""
+    counted: Mapping[str, int]
+    path: str = "/v1/complaints"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = field(default_factory=body)
     taken: int = 0
+
+    @property
+    def pids(self) -> list[int]:
+        """The process that works, before the one that started it, if another did."""
+        return [*descendants(self.child.pid), self.child.pid]
 
 
 class Contest:
     """All contestants on one kind of database, under `home`; `postgres` None means SQLite."""
 
-    def __init__(self, home: Path, postgres: Postgres | None) -> None:
+    def __init__(self, home: Path, postgres: Postgres | None, names: Collection[str] = OURS) -> None:
         self._home = home
+        self._names = names
         self._postgres = postgres
         self._runs = 0
         self.contestants: dict[str, Contestant] = {}
         self._raw_url = ""
 
     def start(self) -> None:
-        """Databases made, three servers answering."""
+        """Databases made, the servers of our own answering."""
         ours, plain, self._raw_url = (self._database(name) for name in ("ours", "plain", "raw"))
         for url in (ours, self._raw_url):
             migrate(_MIGRATIONS, url)
@@ -67,10 +83,12 @@ class Contest:
         sealing = {"REDRESS_ENCRYPTION_KEYS": f"bench:{secret}", "REDRESS_PSEUDONYM_KEY": secret}
         token = asyncio.run(_key(ours))
         self._add("ours", "ours", ours, {"REDRESS_DATABASE_INTAKE": ours, **sealing}, token)
-        self._add("plain", "plain", plain, {"BENCH_DATABASE": plain})
-        self._add("bare", "plain", None, {})
+        if "plain" in self._names:
+            self._add("plain", "plain", plain, {"BENCH_DATABASE": plain})
+        if "bare" in self._names:
+            self._add("bare", "plain", None, {})
         for one in self.contestants.values():
-            one.child.wait_ready(lambda port=one.port: _answers(port), seconds=30)
+            one.child.wait_ready(lambda port=one.port: _answers(port), seconds=120)
 
     def stop(self) -> None:
         for one in self.contestants.values():
@@ -81,14 +99,14 @@ class Contest:
         one = self.contestants[name]
         self._runs += 1
         spec = {
-            "path": "/v1/complaints",
-            "headers": {"authorization": f"Bearer {one.token}"} if one.token else {},
-            "body": body().decode(),
+            "path": one.path,
+            "headers": dict(one.headers),
+            "body": one.body.decode(),
             "mark": f"{name}-{self._runs}",
             "connections": CONNECTIONS,
             "warm_up": min(WARM_UP, seconds / 2),
             "limit": limit,
-            "pids": [one.child.pid, os.getpid()],
+            "pids": [*one.pids, os.getpid()],
         }
         file = self._home / "load.json"
         file.write_text(json.dumps(spec))
@@ -109,9 +127,8 @@ class Contest:
         for name, one in self.contestants.items():
             if one.url is None:
                 continue
-            found[name] = counts = asyncio.run(_counts(one.url, _COUNTED[name]))
-            keys_made = {"audit": 1}  # the key's own entry
-            wrong = {t: n for t, n in counts.items() if n != one.taken + keys_made.get(t, 0)}
+            found[name] = counts = asyncio.run(_counts(one.url, tuple(one.counted)))
+            wrong = {t: n for t, n in counts.items() if n != one.taken + one.counted[t]}
             if wrong:
                 raise RuntimeError(f"{name} acknowledged {one.taken} complaints, its tables hold {wrong}")
         return found
@@ -129,7 +146,8 @@ class Contest:
         command = [sys.executable, "-m", "tests.bench.server", app, str(port)]
         child = Child(name, command, log=self._home / f"{name}.log", cwd=ROOT, env=environment)
         child.start()
-        self.contestants[name] = Contestant(name, child, port, url, token)
+        headers = {"authorization": f"Bearer {token}"} if token else {}
+        self.contestants[name] = Contestant(name, child, port, url, _COUNTED[name], headers=headers)
 
 
 async def _key(url: str) -> str:

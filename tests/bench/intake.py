@@ -9,7 +9,6 @@ lowest and highest of a single round are told beside it.
 
 import argparse
 import json
-import os
 import statistics
 import sys
 import tempfile
@@ -20,6 +19,7 @@ from typing import Any
 
 from deploy.infra.install import Unavailable
 from deploy.infra.postgres import Postgres
+from tests.bench import results
 from tests.bench.contest import CONNECTIONS, Contest
 from tests.bench.load import Figures
 from tests.bench.machine import describe
@@ -32,7 +32,6 @@ TITLES = {
 }
 TARGETS = {"sqlite": {"plain": 5.0, "bare": 0.45}, "postgres": {"plain": 3.5, "bare": 0.45}}
 LIMIT = 200_000  # requests a run, whatever its seconds
-BUSY = 0.05  # of the machine; from here on strangers' load is told
 
 
 def rate(figures: Figures) -> float:
@@ -72,12 +71,11 @@ def summary(rounds: Sequence[dict[str, Figures]], raw: Sequence[float]) -> dict[
         }
         for other in NAMES[1:]
     }
-    cores = os.cpu_count() or 1
     return {
         "contestants": contestants,
         "raw_rows_per_second": statistics.median(raw),
         "ratios": ratios,
-        "others_share": max(f.other_cpu / f.seconds / cores for r in rounds for f in r.values()),
+        "others_share": max(results.strangers(r.values()) for r in rounds),
         "rounds": [{name: asdict(figures) for name, figures in r.items()} for r in rounds],
     }
 
@@ -115,9 +113,7 @@ def table(database: str, found: dict[str, Any]) -> str:
             f"single rounds {min(each):.2f} to {max(each):.2f}; "
             f"by the server's CPU {got['cpu']:.2f})"
         )
-    if found["others_share"] > BUSY:
-        share = f"{found['others_share']:.0%}"
-        lines.append(f"  BEWARE: up to {share} of the machine was used by other processes; trust the ratios at most.")
+    lines.append(results.told(found["others_share"]))
     return "\n".join(lines)
 
 
@@ -127,6 +123,7 @@ def _arguments(given: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--seconds", type=float, default=1.5, help="of each contestant in each round")
     parser.add_argument("--limit", type=int, default=LIMIT, help="most requests of each contestant in each round")
+    parser.add_argument("--save", action="store_true", help="keep the figures for `report`")
     parser.add_argument("--json", action="store_true", help="the figures as JSON on standard output")
     return parser.parse_args(given)
 
@@ -156,6 +153,9 @@ def main(given: Sequence[str] | None = None) -> int:
                     server.destroy()
         report["databases"][database] = found
         print(table(database, found), file=say, flush=True)
+    if wanted.save:
+        others = max(one["others_share"] for one in report["databases"].values())
+        results.save("intake", others, report["databases"])
     if wanted.json:
         print(json.dumps(report))
     return 0

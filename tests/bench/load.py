@@ -1,4 +1,5 @@
-"""The load: some keep-alive connections, each sending its next request when the last was answered.
+"""The load: some keep-alive connections, each sending its next request when the last was answered. Where a server ends
+a connection after its answer, as some workers of gunicorn do, the next request goes over a new one.
 
 Its own process, and as light as can be, because it shares the machine with what it measures:
 `python -m tests.bench.load PORT SECONDS SPEC`, where SPEC is a file of JSON `{path, headers, body, mark, connections,
@@ -8,6 +9,7 @@ warm_up, limit, pids}`. It prints one JSON object, see `Figures`.
 import asyncio
 import gc
 import json
+import re
 import sys
 import time
 from dataclasses import asdict, dataclass
@@ -20,6 +22,7 @@ import uvloop
 from tests.bench.machine import Usage, usage
 
 _EXPECTED = b"HTTP/1.1 201 "
+_ENDS = re.compile(rb"\r\nconnection: close\r\n", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +47,19 @@ class Figures:
 class Run:
     """What all connections share: the requests' parts, the numbers, the latencies."""
 
-    def __init__(self, head: bytes, tail: bytes, mark: str) -> None:
-        self.head, self.tail, self.mark, self.limit = head, tail, mark, sys.maxsize
+    def __init__(self, port: int, head: bytes, tail: bytes, mark: str) -> None:
+        self.port, self.head, self.tail, self.mark, self.limit = port, head, tail, mark, sys.maxsize
         self.numbers = count()
         self.latencies: list[float] = []
         self.taken = self.refused = 0
         self.first_refusal = ""
         self.stopping = False
         self.lost: Exception | None = None
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing more is to be sent."""
+        return self.stopping or self.taken + self.refused >= self.limit
 
     def request(self) -> bytes:
         return b"%b%b-%012d%b" % (self.head, self.mark.encode(), next(self.numbers), self.tail)
@@ -64,6 +72,7 @@ class Connection(asyncio.Protocol):
         self._run = run
         self._buffer = b""
         self._sent = 0.0
+        self._open = True
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -71,7 +80,7 @@ class Connection(asyncio.Protocol):
         self._send()
 
     def _send(self) -> None:
-        if self._run.stopping or self._run.taken + self._run.refused >= self._run.limit:
+        if self._run.finished:
             self._transport.close()
             return
         self._sent = time.perf_counter()
@@ -80,8 +89,10 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         buffer = self._buffer + data if self._buffer else data
         end = buffer.find(b"\r\n\r\n")
-        at = buffer.find(b"content-length: ", 0, end)
-        if end < 0 or at < 0 or len(buffer) < end + 4 + int(buffer[at + 16 : buffer.index(b"\r\n", at)]):
+        at = buffer.find(b"ontent-", 0, end)  # servers write it with a small letter or a large one
+        while at >= 0 and buffer[at - 1 : at + 15].lower() != b"content-length: ":
+            at = buffer.find(b"ontent-", at + 7, end)
+        if end < 0 or at < 0 or len(buffer) < end + 4 + int(buffer[at + 15 : buffer.index(b"\r\n", at)]):
             self._buffer = buffer
             return
         self._buffer = b""
@@ -92,12 +103,26 @@ class Connection(asyncio.Protocol):
         else:
             run.refused += 1
             run.first_refusal = run.first_refusal or buffer[:600].decode("utf-8", "replace")
-        self._send()
+        self._open = not _ENDS.search(buffer, 0, end + 2)
+        if self._open:
+            self._send()
+        else:
+            self._transport.close()
 
     def connection_lost(self, error: Exception | None) -> None:
+        if not self._open and error is None and not self._run.finished:
+            self._again = asyncio.create_task(self._connect_again())
+            return
         self._run.lost = self._run.lost or error
         if not self.done.done():
             self.done.set_result(None)
+
+    async def _connect_again(self) -> None:
+        self._open = True
+        try:
+            await asyncio.get_running_loop().create_connection(lambda: self, "127.0.0.1", self._run.port)
+        except OSError as error:
+            self.connection_lost(error)
 
 
 async def drive(port: int, seconds: float, spec: dict[str, Any]) -> Figures:
@@ -106,7 +131,7 @@ async def drive(port: int, seconds: float, spec: dict[str, Any]) -> Figures:
     lines = [f"POST {spec['path']} HTTP/1.1", "host: 127.0.0.1", "content-type: application/json"]
     lines += [f"{name}: {value}" for name, value in spec["headers"].items()]
     head = "\r\n".join([*lines, f"content-length: {len(body)}", "idempotency-key: "]).encode()
-    run = Run(head, b"\r\n\r\n" + body, spec["mark"])
+    run = Run(port, head, b"\r\n\r\n" + body, spec["mark"])
     pids: list[int] = spec["pids"]
     loop = asyncio.get_running_loop()
     connections = [

@@ -9,7 +9,7 @@ import os
 import sqlite3
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 import asyncpg
 from sqlalchemy.engine import make_url
 
+from services.intake.domain.complaint import Submission
 from services.intake.schemas.complaint import COMPLAINT
 from services.intake.store import complaint as store
 from services.intake.usecases.complaint import Desk
@@ -30,14 +31,19 @@ OUTBOX = ("event_id", "key", "type", "payload", "created_at")
 Rows = list[tuple[Any, ...]]
 
 
-def maker() -> Callable[[], tuple[Rows, Rows]]:
-    """What makes one group: complaints and outbox rows as intake writes them."""
-    desk = Desk(MasterKeys({"bench": os.urandom(32)}, pseudonym_key=os.urandom(32)), ZoneInfo("Asia/Hong_Kong"))
-    submission = COMPLAINT.validate_json(body()).to_domain()
+def maker(keys: MasterKeys | None = None, customers: Iterator[int] | None = None) -> Callable[[], tuple[Rows, Rows]]:
+    """What makes one group: complaints and outbox rows as intake writes them, sealed with `keys`, else with some. Each
+    is of the next of `customers`, or all are of one."""
+    keys = keys or MasterKeys({"bench": os.urandom(32)}, pseudonym_key=os.urandom(32))
+    desk = Desk(keys, ZoneInfo("Asia/Hong_Kong"))
+    same = COMPLAINT.validate_json(body()).to_domain()
+
+    def submission() -> Submission:
+        return same if customers is None else COMPLAINT.validate_json(body(next(customers))).to_domain()
 
     def make() -> tuple[Rows, Rows]:
         prepared = [
-            desk.prepare(submission, "f" * 32, idempotency_key=os.urandom(8).hex(), actor="bench", now=utcnow())
+            desk.prepare(submission(), "f" * 32, idempotency_key=os.urandom(8).hex(), actor="bench", now=utcnow())
             for _ in range(GROUP)
         ]
         events = [p.event for p in prepared]
@@ -67,13 +73,15 @@ def on_sqlite(file: str, seconds: float) -> tuple[int, float]:
     return rows, spent
 
 
-async def on_postgres(url: str, seconds: float) -> tuple[int, float]:
-    """As `on_sqlite`."""
+async def on_postgres(
+    url: str, seconds: float, *, most: int = sys.maxsize, make: Callable[[], tuple[Rows, Rows]] | None = None
+) -> tuple[int, float]:
+    """As `on_sqlite`, of what `make` makes; it ends after `most` rows too."""
     connection = await asyncpg.connect(url)
     first = await connection.prepare(await _unnest(connection, "complaint", store.COLUMNS))
     second = await connection.prepare(await _unnest(connection, "outbox", OUTBOX))
-    make, rows, spent = maker(), 0, 0.0
-    while spent < seconds:
+    make, rows, spent = make or maker(), 0, 0.0
+    while spent < seconds and rows < most:
         complaints, events = make()
         began = time.perf_counter()
         async with connection.transaction():

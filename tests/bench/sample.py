@@ -10,12 +10,13 @@ _NARRATIVE = (
 )
 
 
-def body() -> bytes:
-    """Exactly `SIZE` bytes, so that figures of different days compare."""
+def body(customer: int = 1) -> bytes:
+    """Exactly `SIZE` bytes, so that figures of different days compare. `customer` is whose number it bears: below a
+    million, and another one where reporting takes part, to whom complaints of one person are repeats of one another."""
     complaint = {
         "channel": "phone",
         "narrative": _NARRATIVE,
-        "complainant": {"name": "Chan Example", "phone": "+852 5555 0100", "customer_no": "C-000001"},
+        "complainant": {"name": "Chan Example", "phone": "+852 5555 0100", "customer_no": f"C-{customer:06d}"},
         "branch": "central-01",
         "product": "remittance",
         "amount": {"value": "120.00", "currency": "HKD"},
