@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared import audit, outbox
 from shared.cloudevents import decode
-from shared.db import Database, SystemTables, is_outage
+from shared.db import Database, SystemTables, database, is_outage
 from shared.db.bulk import MANY
 from shared.errors import Conflict, Unavailable
 
