@@ -9,7 +9,7 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import httpx
@@ -31,8 +31,12 @@ class Cluster:
     """PostgreSQL, Kafka and the services' processes, started in order, restarted when they die, stopped together.
 
     `children` are the services' processes by name: `intake`, `intake-worker`, ...; `ports` those of the HTTP processes,
-    by the same names; a worker answers there for its health and metrics only.
+    by the same names; a worker answers there for its health and metrics only. `host` is where they listen. `through`
+    starts them elsewhere than here, as `ip netns exec NAME` does.
     """
+
+    host = "127.0.0.1"
+    through: Sequence[str] = ()
 
     def __init__(self, home: Path, *, ports: Mapping[str, int] | None = None, desk_port: int = 8000) -> None:
         self.home = home
@@ -49,7 +53,7 @@ class Cluster:
 
     def address(self, process: str) -> str:
         """Where a process answers, by its name in `ports`."""
-        return f"http://127.0.0.1:{self.ports[process]}"
+        return f"http://{self.host}:{self.ports[process]}"
 
     @property
     def environment(self) -> dict[str, str]:
@@ -81,13 +85,8 @@ class Cluster:
         if migrate.exit_code != 0:
             raise StartFailed(f"the migrations failed:\n{migrate.last_words()}")
         say("Services ...")
-        for name in _NAMES:
-            self.children[name] = self._child(
-                name, "serve", name, "--port", str(self.ports[name]), "--root-path", f"/{name}"
-            )
-            worker = f"{name}-worker"
-            listens = {"REDRESS_WORKER_PORT": str(self.ports[worker])}
-            self.children[worker] = self._child(worker, "work", name, environment=self._of(name) | listens)
+        for name in _PROCESSES:
+            self.children[name] = self.process(name, self.ports[name])
         addresses = ",".join(f"{name}={self.address(name)}" for name in _NAMES)
         front = ("front", "--port", str(self.desk_port), "--services", addresses)
         self.children["front"] = self._child("front", *front, environment={"REDRESS_HOME": str(self.home)})
@@ -95,6 +94,18 @@ class Cluster:
             child.start()
         for name in _NAMES:
             self.children[name].wait_ready(lambda name=name: self._answers(name), seconds=60)  # type: ignore[misc]
+
+    def process(self, name: str, port: int, *, label: str = "", module: str = "deploy.cli") -> Child:
+        """One of the services' processes, by its name in `ports`, not yet started. On another port, and with another
+        `label`, it may run beside the first. `module` is what Python runs."""
+        service = name.removesuffix("-worker")
+        listens: dict[str, str] = {}
+        if name == service:
+            where = ("--host", self.host, "--port", str(port), "--root-path", f"/{service}")
+            command: tuple[str, ...] = ("serve", service, *where)
+        else:
+            command, listens = ("work", service), {"REDRESS_WORKER_PORT": str(port)}
+        return self._child(label or name, *command, environment=self._of(service) | listens, module=module)
 
     def stop(self) -> None:
         """Stop everything cleanly: HTTP first, then workers, then Kafka and PostgreSQL."""
@@ -129,13 +140,12 @@ class Cluster:
         except httpx.HTTPError:
             return False
 
-    def _child(self, label: str, *command: str, environment: Mapping[str, str] | None = None) -> Child:
-        service = label.removesuffix("-worker")
-        mine = environment if environment is not None else self._of(service)
+    def _child(self, label: str, *command: str, environment: Mapping[str, str], module: str = "deploy.cli") -> Child:
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("REDRESS_DATABASE_")}
         log = self.home / "logs" / f"{label}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
-        return Child(label, [sys.executable, "-m", "deploy.cli", *command], log=log, env={**inherited, **mine})
+        whole = [*self.through, sys.executable, "-m", module, *command]
+        return Child(label, whole, log=log, env={**inherited, **environment})
 
     def _of(self, service: str) -> dict[str, str]:
         """Only what `service` needs: its own database, and the encryption keys for intake alone."""
