@@ -23,6 +23,7 @@ from shared.events import TOPICS
 
 PARTITIONS = 6
 _FIRST_PORT = 8001
+_PATIENCE = 240.0  # seconds for each step of a start: a machine may have much else to do
 _NAMES = tuple(TOPICS)
 _PROCESSES = (*_NAMES, *(f"{name}-worker" for name in _NAMES))
 
@@ -81,7 +82,7 @@ class Cluster:
         say("Migrations ...")
         migrate = self._child("migrate", "migrate", environment=self.environment)
         migrate.start()
-        _wait(lambda: not migrate.running, 60)
+        _wait(lambda: not migrate.running, _PATIENCE)
         if migrate.exit_code != 0:
             raise StartFailed(f"the migrations failed:\n{migrate.last_words()}")
         say("Services ...")
@@ -93,7 +94,7 @@ class Cluster:
         for child in self.children.values():
             child.start()
         for name in _NAMES:
-            self.children[name].wait_ready(lambda name=name: self._answers(name), seconds=60)  # type: ignore[misc]
+            self.children[name].wait_ready(lambda name=name: self._answers(name), seconds=_PATIENCE)  # type: ignore[misc]
 
     def process(self, name: str, port: int, *, label: str = "", module: str = "deploy.cli") -> Child:
         """One of the services' processes, by its name in `ports`, not yet started. On another port, and with another

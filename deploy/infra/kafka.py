@@ -203,7 +203,7 @@ class Kafka:
             env=_plain_environment(),
         )
         self._child.start()
-        self._child.wait_ready(self._answers, seconds=90)
+        self._child.wait_ready(self._answers, seconds=180)
 
     def _answers(self) -> bool:
         """Whether it answers as a broker that takes requests and knows of itself."""

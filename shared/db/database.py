@@ -168,8 +168,16 @@ class Database:
             raise
         except Exception as error:
             if is_outage(error):
-                raise Unavailable("The database is away; send the request again.") from error
+                raise Unavailable(_why(error)) from error
             raise
+
+
+def _why(error: Exception) -> str:
+    reason = str(error.orig) if isinstance(error, exc.DBAPIError) else ""
+    for sign, words in (("is full", "The disk is full"), ("disk I/O", "The disk fails")):
+        if sign in reason:
+            return f"{words}; send the request again."
+    return "The database is away; send the request again."
 
 
 def _postgres(url: str, pool_size: int, tls: ssl.SSLContext | None) -> AsyncEngine:

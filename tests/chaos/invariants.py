@@ -6,7 +6,7 @@ by plain SQL and from the topics as Kafka keeps them, so that a fault in the too
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -14,6 +14,7 @@ from uuid import UUID
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from sqlalchemy import select
 
+from deploy.cluster import PARTITIONS
 from shared.cloudevents import Undecodable, decode
 from shared.db import Database
 from shared.events import TOPICS
@@ -133,23 +134,31 @@ async def on_topics(bootstrap: str) -> dict[str, list[Told]]:
     tests of the parking lot put it there."""
     names = {topic: name for name, topic in TOPICS.items()}
     found: dict[str, list[Told]] = {name: [] for name in TOPICS}
+    async for part, record in records(bootstrap, list(names)):
+        if (one := _told(record.value, part.partition)) is not None:
+            found[names[part.topic]].append(one)
+    return found
+
+
+async def records(bootstrap: str, topics: Sequence[str]) -> AsyncIterator[tuple[TopicPartition, Any]]:
+    """All that `topics` hold at this moment."""
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest")
     await consumer.start()
     try:
-        parts = [
-            TopicPartition(topic, n) for topic in names for n in sorted(consumer.partitions_for_topic(topic) or ())
-        ]
+        parts = partitions(topics)
         consumer.assign(parts)
         await consumer.seek_to_beginning(*parts)
         ends = await consumer.end_offsets(parts)
         while any([await consumer.position(part) < ends[part] for part in parts]):
-            for part, records in (await consumer.getmany(timeout_ms=500)).items():
-                for record in records:
-                    if (one := _told(record.value, part.partition)) is not None:
-                        found[names[part.topic]].append(one)
+            for part, some in (await consumer.getmany(timeout_ms=500)).items():
+                for record in some:
+                    yield part, record
     finally:
         await consumer.stop()
-    return found
+
+
+def partitions(topics: Iterable[str] = TOPICS.values()) -> list[TopicPartition]:
+    return [TopicPartition(topic, n) for topic in topics for n in range(PARTITIONS)]
 
 
 def _told(value: bytes | None, partition: int) -> Told | None:

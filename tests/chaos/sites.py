@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -112,7 +113,7 @@ class ClusterSite:
         address = f"http://{self.cluster.host}:{port}"
         await asyncio.to_thread(child.start)
         try:
-            await asyncio.to_thread(child.wait_ready, lambda: answers(address, "/health/live"), seconds=60)
+            await asyncio.to_thread(child.wait_ready, lambda: answers(address, "/health/live"), seconds=240)
             yield child, address
         finally:
             await asyncio.to_thread(child.resume)
@@ -141,12 +142,12 @@ class ClusterSite:
 class DeskSite:
     """The embedded default: one process of `redress up` on a home of its own."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *, module: str = "deploy.cli", env: Mapping[str, str] | None = None) -> None:
         self.home = home
         self.port = free_port()
         self.log = home.parent / f"{home.name}.log"
-        command = [sys.executable, "-m", "deploy.cli", "up", "--port", str(self.port), "--home", str(home)]
-        self.process = Child("desk", command, log=self.log)
+        command = [sys.executable, "-m", module, "up", "--port", str(self.port), "--home", str(home)]
+        self.process = Child("desk", command, log=self.log, env={**os.environ, **(env or {})})
 
     @property
     def tokens(self) -> Mapping[str, str]:
@@ -173,7 +174,7 @@ class DeskSite:
 
     def start_and_wait(self) -> None:
         self.start()
-        self.process.wait_ready(lambda: answers(f"http://127.0.0.1:{self.port}"), seconds=120)
+        self.process.wait_ready(lambda: answers(f"http://127.0.0.1:{self.port}"), seconds=240)
 
     def dead(self) -> list[str]:
         return [] if self.process.running else ["desk"]

@@ -98,5 +98,7 @@ async def test_an_intake_that_was_stopped_holds_up_no_other_and_does_no_harm_whe
 async def _bring_forward(sla: Database) -> int:
     """Have all open steps fall due now, so that the engine has its hands full; how many."""
     async with sla.transaction() as tx:
-        query = "UPDATE step SET due_at = :now, next_at = :now WHERE state = 'open' AND next_at IS NOT NULL"
+        query = (
+            "UPDATE step SET due_at = :now, next_at = :now WHERE state IN ('running', 'warned') AND next_at IS NOT NULL"
+        )
         return int((await tx.execute(text(query), {"now": utcnow()})).rowcount)  # type: ignore[attr-defined]
