@@ -47,7 +47,7 @@ async def test_a_desk_whose_clock_jumps_keeps_order_and_deadlines_and_does_all_o
     async with sites.databases(skewed_desk) as databases:
         await _holds(skewed_desk, databases, clock, rng)
         for name, db in databases.items():
-            assert await _ids_fall_back(db) == 0, f"{name}'s ids rise within its process, whatever its clock does"
+            assert await _ids_fall_back(db) == 0, f"{name}'s ids of a complaint rise, whatever its clock does"
 
 
 @pytest.mark.postgres
@@ -84,13 +84,13 @@ async def test_a_service_whose_clock_jumps_alone_keeps_order_and_deadlines_and_d
 
 async def _holds(site: Site, databases: Mapping[str, Database], clock: Path, rng: random.Random) -> None:
     before = await truth.count(databases)
-    batch = load.complaints(60, rng, series=f"clock-{rng.randrange(1 << 32)}")
+    batch = load.complaints(36, rng, series=f"clock-{rng.randrange(1 << 32)}")
     parts = load.portions(batch, _JUMPS + 2)
-    jumps = [rng.choice((-1, 1)) * _HOUR * rng.choice((0.01, 1, 26, 24 * 40)) for _ in range(_JUMPS)]
+    jumps = [rng.choice((-1, 1)) * _HOUR * rng.choice((0.01, 1, 26, 24 * 10)) for _ in range(_JUMPS)]
     async with Channels(site.url("intake"), site.tokens["channels"], rng) as channels:
         channels.post(parts[0])
         await channels.finished()
-        assert (await truth.settled(databases, within=60))[0].differences == []
+        assert (await truth.settled(databases, within=90))[0].differences == []
         deadlines = await _deadlines(databases["sla"])
         for off, part in zip([*jumps, 0.0], parts[1:], strict=True):
             channels.post(part)
@@ -101,7 +101,8 @@ async def _holds(site: Site, databases: Mapping[str, Database], clock: Path, rng
         await channels.finished()
     assert channels.told.wrong == []
     answers = list(channels.told.answers.values())
-    for one in rng.sample(invariants.taken(answers), 3):
+    later = [channels.told.answers[one.key] for one in batch[len(parts[0]) :]]
+    for one in rng.sample(invariants.taken(later), 3):
         await work(site, one["id"], *WHOLE_LIFE)
     print(f"jumped to {[f'{off / _HOUR:+.2f} h' for off in jumps]} and back")
     assert await invariants.broken(databases, before=before, answers=answers, kafka=site.kafka) == []
@@ -115,5 +116,5 @@ async def _deadlines(sla: Database) -> dict[tuple[str, str], object]:
 
 
 async def _ids_fall_back(db: Database) -> int:
-    query = "SELECT count(*) FROM (SELECT event_id, lag(event_id) OVER (ORDER BY seq) AS earlier FROM outbox) AS told"
-    return await truth.number(db, f"{query} WHERE event_id < earlier")
+    told = "SELECT event_id, lag(event_id) OVER (PARTITION BY key ORDER BY seq) AS earlier FROM outbox"
+    return await truth.number(db, f"SELECT count(*) FROM ({told}) AS told WHERE event_id < earlier")

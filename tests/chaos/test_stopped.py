@@ -47,6 +47,7 @@ async def test_a_worker_that_was_stopped_is_replaced_and_does_no_harm_when_it_wa
         await asyncio.to_thread(asleep.pause)
         try:
             await asyncio.sleep(max(LEASE, _SESSION) + rng.uniform(1, 3))
+            await channels.finished()
             found, waited = await truth.settled(cluster_databases, within=STALLED + 40)
             assert found.differences == [], "the other one has taken over while this one is still stopped"
         finally:
