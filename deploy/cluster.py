@@ -23,7 +23,7 @@ from shared.events import TOPICS
 
 PARTITIONS = 6
 _FIRST_PORT = 8001
-_PATIENCE = 240.0  # seconds for each step of a start: a machine may have much else to do
+_PATIENCE = 600.0  # seconds for each step of a start: a machine may have much else to do
 _NAMES = tuple(TOPICS)
 _PROCESSES = (*_NAMES, *(f"{name}-worker" for name in _NAMES))
 

@@ -10,7 +10,7 @@ import pytest
 from deploy.cluster import Cluster
 from shared.db import Database
 from tests.chaos import sites
-from tests.chaos.scale import LONG, LONG_SCALE, SEEDS, SHORT_SCALE, Scale
+from tests.chaos.scale import LONG, LONG_SCALE, PATIENCE, SEEDS, SHORT_SCALE, Scale
 from tests.chaos.sites import ClusterSite, DeskSite
 
 
@@ -23,8 +23,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if item.get_closest_marker("slow") and not LONG and item.path.is_relative_to(Path(__file__).parent):
+        if not item.path.is_relative_to(Path(__file__).parent):
+            continue
+        if item.get_closest_marker("slow") and not LONG:
             item.add_marker(pytest.mark.skip(reason="too long for every change: make chaos"))
+        if PATIENCE > 1 and (limit := item.get_closest_marker("timeout")):
+            item.add_marker(pytest.mark.timeout(limit.args[0] * PATIENCE), append=False)
 
 
 @pytest.fixture

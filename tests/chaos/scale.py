@@ -1,7 +1,8 @@
 """How much the fault tests do, and with which dice: the short form, or the long one with `REDRESS_CHAOS=long`.
 
 `REDRESS_SEED=7` throws the dice as an earlier run did, whose test bore that number in its name; `REDRESS_SEEDS=20` runs
-each fault with twenty.
+each fault with twenty. `REDRESS_PATIENCE=10` waits ten times as long for everything, on a machine that has much else to
+do.
 """
 
 import os
@@ -10,6 +11,7 @@ import secrets
 from dataclasses import dataclass
 
 LONG = os.environ.get("REDRESS_CHAOS", "") == "long"
+PATIENCE = float(os.environ.get("REDRESS_PATIENCE") or 1)
 
 
 def _seeds() -> tuple[int, ...]:

@@ -20,6 +20,7 @@ from shared.db import Database
 from shared.security import keys
 from shared.security.keys import NewKey
 from shared.security.principal import Role, Scope
+from tests.chaos.scale import PATIENCE
 
 _CHANNELS = NewKey("channels", scopes=(Scope.WRITE, Scope.READ))
 
@@ -113,7 +114,7 @@ class ClusterSite:
         address = f"http://{self.cluster.host}:{port}"
         await asyncio.to_thread(child.start)
         try:
-            await asyncio.to_thread(child.wait_ready, lambda: answers(address, "/health/live"), seconds=240)
+            await asyncio.to_thread(child.wait_ready, lambda: answers(address, "/health/live"), seconds=60 * PATIENCE)
             yield child, address
         finally:
             await asyncio.to_thread(child.resume)
@@ -174,7 +175,7 @@ class DeskSite:
 
     def start_and_wait(self) -> None:
         self.start()
-        self.process.wait_ready(lambda: answers(f"http://127.0.0.1:{self.port}"), seconds=240)
+        self.process.wait_ready(lambda: answers(f"http://127.0.0.1:{self.port}"), seconds=60 * PATIENCE)
 
     def dead(self) -> list[str]:
         return [] if self.process.running else ["desk"]

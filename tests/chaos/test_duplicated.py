@@ -15,6 +15,7 @@ from shared.events import TOPICS
 from tests.chaos import invariants, load, truth
 from tests.chaos.casework import WHOLE_LIFE, work
 from tests.chaos.load import Channels
+from tests.chaos.scale import PATIENCE
 from tests.chaos.sites import ClusterSite
 
 pytestmark = [pytest.mark.postgres, pytest.mark.kafka, pytest.mark.fault, pytest.mark.timeout(300)]
@@ -127,7 +128,7 @@ async def _caught_up(site: ClusterSite, *, within: float = 90) -> None:
     """Wait until every group has handled all that its topics hold: copies are not missed by anybody who only looks
     for what was not handled."""
     loop = asyncio.get_running_loop()
-    end = loop.time() + within
+    end = loop.time() + within * PATIENCE
     for name in TOPICS:
         consumer = AIOKafkaConsumer(bootstrap_servers=site.kafka, group_id=GROUP.format(name), enable_auto_commit=False)
         await consumer.start()

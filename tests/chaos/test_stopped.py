@@ -16,6 +16,7 @@ from shared.db.database import STALLED
 from shared.relay import LEASE
 from tests.chaos import invariants, load, truth
 from tests.chaos.load import Channels
+from tests.chaos.scale import PATIENCE
 from tests.chaos.sites import ClusterSite
 from tests.chaos.waiting import until
 
@@ -83,7 +84,7 @@ async def test_an_intake_that_was_stopped_holds_up_no_other_and_does_no_harm_whe
         try:
             # the very complaints that the stopped one may have in hand, at another door
             others.post(batch)
-            await asyncio.wait_for(others.finished(), STALLED + 60)
+            await asyncio.wait_for(others.finished(), (STALLED + 60) * PATIENCE)
             assert others.told.wrong == []
         finally:
             await asyncio.to_thread(asleep.resume)
