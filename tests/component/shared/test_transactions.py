@@ -209,7 +209,7 @@ async def test_a_transaction_left_open_without_a_word_is_ended_and_blocks_nobody
 ) -> None:
     monkeypatch.setitem(database._SESSION, "idle_in_transaction_session_timeout", "1s")
     stopped, other = (await open_database(desk.db.url)).db, (await open_database(desk.db.url)).db
-    with pytest.raises(Unavailable):
+    with pytest.raises(Unavailable):  # noqa: PT012
         async with stopped.transaction() as tx:
             await tx.execute(desk.things.insert().values(id="a"))
             async with other.transaction() as tx2:  # waits for the row until the server takes it from the first
