@@ -41,7 +41,7 @@ def skewed_desk(tmp_path: Path, clock: Path) -> Iterator[DeskSite]:
         shutil.rmtree(found.home, ignore_errors=True)
 
 
-@pytest.mark.slow  # until it was seen to hold and how long it takes
+@pytest.mark.slow
 async def test_a_desk_whose_clock_jumps_keeps_order_and_deadlines_and_does_all_once(
     skewed_desk: DeskSite, clock: Path, rng: random.Random
 ) -> None:
