@@ -9,7 +9,7 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import httpx
@@ -24,7 +24,7 @@ from shared.events import TOPICS
 
 PARTITIONS = 6
 _FIRST_PORT = 8001
-_START_AT_MOST = 300.0  # seconds for each service; a busy machine is no failure
+_PATIENCE = 600.0  # seconds for each step of a start: a machine may have much else to do
 _NAMES = tuple(TOPICS)
 _PROCESSES = (*_NAMES, *(f"{name}-worker" for name in _NAMES))
 
@@ -34,8 +34,12 @@ class Cluster:
 
     `children` are the services' processes by name: `intake`, `intake-worker`, ...; `ports` those of the HTTP processes,
     by the same names; a worker answers there for its health and metrics only. `source` is the folder with the code that
-    they run, where it is not the one in which this process was started.
+    they run, where it is not the one in which this process was started. `host` is where they listen. `through` starts
+    them elsewhere than here, as `ip netns exec NAME` does.
     """
+
+    host = "127.0.0.1"
+    through: Sequence[str] = ()
 
     def __init__(
         self,
@@ -68,7 +72,7 @@ class Cluster:
 
     def address(self, process: str) -> str:
         """Where a process answers, by its name in `ports`."""
-        return f"http://127.0.0.1:{self.ports[process]}"
+        return f"http://{self.host}:{self.ports[process]}"
 
     @property
     def environment(self) -> dict[str, str]:
@@ -102,7 +106,7 @@ class Cluster:
             self.postgres.create_database(f"redress_{name}")
         say("Kafka ...")
         self.kafka.start()
-        configured = configuration(replication=1)
+        configured = configuration(replication=self.kafka.copies)
         asyncio.run(self.kafka.create_topics(dict.fromkeys(TOPICS.values(), PARTITIONS), configured))
         self._write_environment()
 
@@ -117,21 +121,28 @@ class Cluster:
 
     def prepare(self) -> None:
         """Fill `children`, and start none of them."""
-        for name in _NAMES:
-            self.children[name] = self._child(
-                name, "serve", name, "--port", str(self.ports[name]), "--root-path", f"/{name}"
-            )
-            worker = f"{name}-worker"
-            listens = {"REDRESS_WORKER_PORT": str(self.ports[worker])}
-            self.children[worker] = self._child(worker, "work", name, environment=self._of(name) | listens)
+        for name in _PROCESSES:
+            self.children[name] = self.process(name, self.ports[name])
         addresses = ",".join(f"{name}={self.address(name)}" for name in _NAMES)
         front = ("front", "--port", str(self.desk_port), "--services", addresses)
         self.children["front"] = self._child("front", *front, environment={"REDRESS_HOME": str(self.home)})
 
-    def wait_ready(self, *services: str, seconds: float = _START_AT_MOST) -> None:
+    def wait_ready(self, *services: str, seconds: float = _PATIENCE) -> None:
         """Wait until these HTTP processes are ready. Raises StartFailed."""
         for name in services:
             self.children[name].wait_ready(lambda name=name: self._answers(name), seconds=seconds)  # type: ignore[misc]
+
+    def process(self, name: str, port: int, *, label: str = "", module: str = "deploy.cli") -> Child:
+        """One of the services' processes, by its name in `ports`, not yet started. On another port, and with another
+        `label`, it may run beside the first. `module` is what Python runs."""
+        service = name.removesuffix("-worker")
+        listens: dict[str, str] = {}
+        if name == service:
+            where = ("--host", self.host, "--port", str(port), "--root-path", f"/{service}")
+            command: tuple[str, ...] = ("serve", service, *where)
+        else:
+            command, listens = ("work", service), {"REDRESS_WORKER_PORT": str(port)}
+        return self._child(label or name, *command, environment=self._of(service) | listens, module=module)
 
     def stop(self) -> None:
         """Stop everything cleanly: HTTP first, then workers, then Kafka and PostgreSQL."""
@@ -166,17 +177,15 @@ class Cluster:
         except httpx.HTTPError:
             return False
 
-    def _child(self, label: str, *command: str, environment: Mapping[str, str] | None = None) -> Child:
-        service = label.removesuffix("-worker")
-        mine = environment if environment is not None else self._of(service)
+    def _child(self, label: str, *command: str, environment: Mapping[str, str], module: str = "deploy.cli") -> Child:
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("REDRESS_DATABASE_")}
         log = self.home / "logs" / f"{label}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         if self.source is not None:
             inherited["PYTHONPATH"] = str(self.source)
             log = log.with_stem(f"{label}-{self.source.name}")
-        run = [sys.executable, "-m", "deploy.cli", *command]
-        return Child(label, run, log=log, cwd=self.source, env={**inherited, **mine})
+        run = [*self.through, sys.executable, "-m", module, *command]
+        return Child(label, run, log=log, cwd=self.source, env={**inherited, **environment})
 
     def _of(self, service: str) -> dict[str, str]:
         """Only what `service` needs: its own database, and the encryption keys for intake alone."""

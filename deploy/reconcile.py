@@ -144,10 +144,11 @@ async def _figures(found: Findings, db: Database) -> None:
     """Each counter must say what counting its complaints one by one says."""
     facts, counters = reporting.facts.c, reporting.counters.c
     async with db.reading() as session:
-        rows = await session.execute(select(facts.complaint_id, facts.known).where(facts.slot == _LIVE))
-        wanted = tally((Fact.load(id, known) for id, known in rows), ReportingSettings().zone)
+        rows = (await session.execute(select(facts.complaint_id, facts.known).where(facts.slot == _LIVE))).all()
         query = select(counters.series, counters.day, counters.code, counters["count"])
         told = Counter({Cell(*cell): n for *cell, n in await session.execute(query.where(counters.slot == _LIVE))})
+    # Outside of the transaction, which may not stay open without a word for as long as this takes with a million.
+    wanted = tally((Fact.load(id, known) for id, known in rows), ReportingSettings().zone)
     wrong = [cell for cell in {*wanted, *told} if wanted[cell] != told[cell]]
     if wrong:
         names = sorted("/".join(map(str, cell)) for cell in wrong)

@@ -1,9 +1,10 @@
 """Structured logs: one JSON object a line, an event name and ids. Never what a complainant wrote or who they are."""
 
+import contextlib
 import logging
 import sys
 from collections.abc import MutableMapping
-from typing import Any
+from typing import Any, TextIO
 
 import orjson
 import structlog
@@ -34,7 +35,7 @@ def configure(level: str = "INFO", *, pretty: bool = False) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=_Unfailing(sys.stderr)),  # type: ignore[arg-type]
         cache_logger_on_first_use=False,
     )
     # Libraries log through the standard library; their messages may quote values, so only their warnings pass.
@@ -44,6 +45,21 @@ def configure(level: str = "INFO", *, pretty: bool = False) -> None:
     for chatty in ("aiokafka", "sqlalchemy", "asyncio", "alembic", "uvicorn.access", "python_multipart"):
         logging.getLogger(chatty).setLevel(logging.ERROR)
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+
+
+class _Unfailing:
+    """A log whose disk is full, or whose reader has gone, loses lines. The work that they tell of goes on."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, text: str) -> None:
+        with contextlib.suppress(OSError):
+            self._file.write(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            self._file.flush()
 
 
 def _trace_ids(_: Any, __: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -26,6 +26,9 @@ from shared.db.pending import OUTBOX_CHANNEL
 
 log = structlog.get_logger()
 _LEADER_LOCK = 0x52454452  # "REDR": an advisory lock of this number in the service's own database
+LEASE = 10.0
+"""Seconds after which PostgreSQL takes the lock from a leader that says nothing: it was stopped, it hangs, or its host
+cannot be reached. Without that nobody would publish until its connection ends, which then may take hours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,14 +133,30 @@ class Relay:
             yield
             return
         url = make_url(self._db.url).set(drivername="postgresql").render_as_string(hide_password=False)
-        connection = await asyncpg.connect(url, timeout=5, command_timeout=15, ssl=self._db.tls)
+        lease = {"idle_session_timeout": f"{LEASE:.0f}s"}
+        connection = await asyncpg.connect(url, timeout=5, command_timeout=15, ssl=self._db.tls, server_settings=lease)
         try:
             while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LEADER_LOCK):  # noqa: ASYNC110
                 await asyncio.sleep(self._poll)
             await connection.add_listener(OUTBOX_CHANNEL, lambda *_: self._woken.set())
             self._connection = connection
-            yield
+            renewing = asyncio.create_task(self._renew(connection))
+            try:
+                yield
+            finally:
+                renewing.cancel()
         finally:
             self._connection = None
             with contextlib.suppress(Exception):
                 await connection.close(timeout=2)
+
+    async def _renew(self, connection: "asyncpg.Connection") -> None:
+        """Say something often enough for the lease. A leader that gets no answer steps down after its present batch: it
+        may by then have a successor, which does no harm, since both publish the same events in the same order."""
+        try:
+            while True:
+                await asyncio.sleep(LEASE / 4)
+                await connection.execute("SELECT 1", timeout=LEASE / 2)
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            connection.terminate()
+            self._woken.set()

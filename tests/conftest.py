@@ -74,7 +74,9 @@ def pytest_configure(config: pytest.Config) -> None:
         "REDRESS_KAFKA_LIBS": str(install.kafka_libs_path()),
         "REDRESS_PROMTOOL": str(install.promtool_path()),
     }
-    for name in [n for n in os.environ if n.startswith("REDRESS_")]:
+    # tests/chaos/scale.py reads these, in every worker
+    dice = {"REDRESS_CHAOS", "REDRESS_SEED", "REDRESS_SEEDS", "REDRESS_PATIENCE"}
+    for name in [n for n in os.environ if n.startswith("REDRESS_") and n not in dice]:
         del os.environ[name]
     os.environ["REDRESS_SESSION_KEYS"] = "test:" + base64.b64encode(os.urandom(32)).decode()
     os.environ.update(fetched)

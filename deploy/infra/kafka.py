@@ -1,4 +1,4 @@
-"""An Apache Kafka broker of our own on this machine, alone in its cluster, that can be killed as a crash would."""
+"""An Apache Kafka broker of our own on this machine, alone or one of a few, that can be killed as a crash would."""
 
 import asyncio
 import os
@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.infra import install
@@ -30,25 +31,25 @@ _TOPIC_ALREADY_EXISTS = 36
 # A killed broker is let in again only when its former session has run out (usually 9 s): hence the short one.
 _SETTINGS = """\
 process.roles=broker,controller
-node.id=1
-listeners=BROKER://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
-advertised.listeners=BROKER://127.0.0.1:{port}
+node.id={node}
+listeners=BROKER://{host}:{port},CONTROLLER://{host}:{controller_port}
+advertised.listeners=BROKER://{host}:{port}
 listener.security.protocol.map=BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT
 inter.broker.listener.name=BROKER
 controller.listener.names=CONTROLLER
-controller.quorum.voters=1@127.0.0.1:{controller_port}
+controller.quorum.voters={voters}
 log.dirs={data}
 auto.create.topics.enable=false
-default.replication.factor=1
-min.insync.replicas=1
+default.replication.factor={copies}
+min.insync.replicas={in_sync}
 offsets.topic.num.partitions=4
-offsets.topic.replication.factor=1
+offsets.topic.replication.factor={copies}
 transaction.state.log.num.partitions=4
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
+transaction.state.log.replication.factor={copies}
+transaction.state.log.min.isr={in_sync}
 share.coordinator.state.topic.num.partitions=4
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
+share.coordinator.state.topic.replication.factor={copies}
+share.coordinator.state.topic.min.isr={in_sync}
 group.initial.rebalance.delay.ms=0
 broker.heartbeat.interval.ms=200
 broker.session.timeout.ms=2000
@@ -72,23 +73,53 @@ super.users=User:{superuser}
 SUPERUSER = "redress-kafka"
 
 
+@dataclass(frozen=True, slots=True)
+class Quorum:
+    """The nodes that make a cluster, each broker and controller in one: their controllers' ports, the first's being
+    node 1. With three, records are acknowledged once two have them."""
+
+    controller_ports: tuple[int, ...]
+    cluster: str
+
+    @classmethod
+    def of(cls, nodes: int) -> "Quorum":
+        return cls(tuple(free_port() for _ in range(nodes)), urlsafe_b64encode(secrets.token_bytes(16)).decode()[:22])
+
+
 class Kafka:
-    """A single Kafka node, broker and controller in one, under `home`. A port that isn't given is chosen once and kept.
-    With `tls` it takes TLS with client certificates alone and heeds access rules; its own bears the name SUPERUSER.
+    """A Kafka node, broker and controller in one, under `home`; alone, or number `node` of a `quorum`. A port that
+    isn't given is chosen once and kept. `host` is where it listens, and what it calls itself. With `tls` it takes TLS
+    with client certificates alone and heeds access rules; its own bears the name SUPERUSER.
 
     Its methods but `create_topics` block: call them through `asyncio.to_thread` where an event loop must go on.
     """
 
-    def __init__(self, home: Path, port: int | None = None, *, tls: ServerTls | None = None) -> None:
+    def __init__(
+        self,
+        home: Path,
+        port: int | None = None,
+        *,
+        tls: ServerTls | None = None,
+        host: str = "127.0.0.1",
+        quorum: Quorum | None = None,
+        node: int = 1,
+    ) -> None:
         self.home = home.absolute()
         self.port = port or free_port()
+        self.host = host
+        self.node = node
         self._tls = tls
-        self._controller_port = free_port()
+        self._quorum = quorum or Quorum.of(1)
         self._child: Child | None = None
 
     @property
+    def copies(self) -> int:
+        """How many brokers there are, each of which keeps every topic."""
+        return len(self._quorum.controller_ports)
+
+    @property
     def bootstrap(self) -> str:
-        return f"127.0.0.1:{self.port}"
+        return f"{self.host}:{self.port}"
 
     @property
     def running(self) -> bool:
@@ -138,7 +169,7 @@ class Kafka:
         await admin.start()
         try:
             how = dict(configuration or {})
-            wanted = [NewTopic(name, partitions, 1, topic_configs=how) for name, partitions in topics.items()]
+            wanted = [NewTopic(name, partitions, self.copies, topic_configs=how) for name, partitions in topics.items()]
             for name, code, reason in (answer[:3] for answer in (await admin.create_topics(wanted)).topic_errors):
                 if code not in (0, _TOPIC_ALREADY_EXISTS):
                     raise RuntimeError(f"Kafka refused to make topic {name}: {reason} (error {code})")
@@ -155,13 +186,23 @@ class Kafka:
         data = self.home / "data"
         self.home.mkdir(parents=True, exist_ok=True)
         properties = self.home / "server.properties"
-        settings = _SETTINGS.format(port=self.port, controller_port=self._controller_port, data=data.as_posix())
+        ports = self._quorum.controller_ports
+        settings = _SETTINGS.format(
+            node=self.node,
+            host=self.host,
+            port=self.port,
+            controller_port=ports[self.node - 1],
+            voters=",".join(f"{n}@{self.host}:{port}" for n, port in enumerate(ports, 1)),
+            copies=len(ports),
+            in_sync=len(ports) // 2 + 1,
+            data=data.as_posix(),
+        )
         if self._tls is not None:
             settings = settings.replace(":PLAINTEXT", ":SSL")
             settings += _TLS_SETTINGS.format(both=self._tls.both, ca=self._tls.ca, superuser=SUPERUSER)
         properties.write_text(settings)
         if not (data / "meta.properties").exists():
-            _format(java, properties)
+            _format(java, properties, self._quorum.cluster)
         return properties
 
     def _run(self, java: list[str], properties: Path) -> None:
@@ -173,7 +214,7 @@ class Kafka:
             env=_plain_environment(),
         )
         self._child.start()
-        self._child.wait_ready(self._answers, seconds=90)
+        self._child.wait_ready(self._answers, seconds=180)
 
     def _answers(self) -> bool:
         """Whether it answers as a broker that takes requests and knows of itself."""
@@ -189,7 +230,7 @@ class Kafka:
             return False
 
     def _connected(self) -> socket.socket:
-        plain = socket.create_connection(("127.0.0.1", self.port), timeout=2)
+        plain = socket.create_connection((self.host, self.port), timeout=2)
         if self._tls is None:
             return plain
         try:
@@ -250,8 +291,7 @@ def _java_command(java: Path, libs: Path) -> list[str]:
     ]
 
 
-def _format(java: list[str], properties: Path) -> None:
-    cluster = urlsafe_b64encode(secrets.token_bytes(16)).rstrip(b"=").decode()
+def _format(java: list[str], properties: Path, cluster: str) -> None:
     # In one word with its option: one that starts with a dash would be taken for another option.
     tool = [*java, "kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "--config", str(properties)]
     done = subprocess.run(tool, env=_plain_environment(), capture_output=True, text=True, check=False)

@@ -32,16 +32,24 @@ class Postgres:
     With `flushes=False` it does not wait for the disk. A killed process loses nothing by that, since what it wrote is
     with the operating system; a machine that goes down would.
 
-    With `tls` it takes TLS with a client certificate alone, whose CN is who somebody is.
+    With `tls` it takes TLS with a client certificate alone, whose CN is who somebody is. `host` is where it listens;
+    who comes from its network, which is small, is let in like those of the loopback address.
 
     Its methods block: call them through `asyncio.to_thread` where an event loop must go on.
     """
 
     def __init__(
-        self, home: Path, port: int | None = None, *, flushes: bool = True, tls: ServerTls | None = None
+        self,
+        home: Path,
+        port: int | None = None,
+        *,
+        flushes: bool = True,
+        tls: ServerTls | None = None,
+        host: str = "127.0.0.1",
     ) -> None:
         self.home = home.absolute()
         self.port = port or free_port()
+        self.host = host
         self._flushes = flushes
         self._tls = tls
         self._child: Child | None = None
@@ -70,9 +78,12 @@ class Postgres:
         log = self.home / "postgres.log"
         if not (data / "PG_VERSION").exists():
             _init(programs, data, account)
+            if self.host != "127.0.0.1":
+                with (data / "pg_hba.conf").open("a") as rules:
+                    rules.write(f"host all all {self.host}/30 trust\n")
         _await_predecessor(data)
         settings = {
-            "listen_addresses": "127.0.0.1",
+            "listen_addresses": self.host,
             "port": str(self.port),
             "unix_socket_directories": "",  # a path below pytest's folders would be too long for a socket
             "max_connections": "100",
@@ -119,9 +130,19 @@ class Postgres:
         if data != link:
             link.unlink(missing_ok=True)
 
+    def copy(self, primary: "Postgres") -> None:
+        """Become a standby of `primary`, which runs: take a copy of its data, to follow it from the next start on."""
+        account = _account()
+        data = self._data(account)
+        where = [f"--host={primary.host}", f"--port={primary.port}", f"--username={SUPERUSER}", "--no-password"]
+        how = ["--checkpoint=fast", "--write-recovery-conf", "--no-sync", f"--pgdata={data}"]
+        done = _run_as(account, [str(_programs() / "pg_basebackup"), *where, *how], data.parent)
+        if done.returncode:
+            raise StartFailed(f"pg_basebackup failed with code {done.returncode}.\n{done.stdout}{done.stderr}")
+
     def create_database(self, name: str) -> None:
         """Make an empty database, unless there is one of that name. Raises `RuntimeError` when it can't."""
-        where = ["--host=127.0.0.1", f"--port={self.port}", f"--username={SUPERUSER}", "--no-password"]
+        where = [f"--host={self.host}", f"--port={self.port}", f"--username={SUPERUSER}", "--no-password"]
         command = [str(_programs() / "createdb"), *where, "--maintenance-db=postgres", name]
         done = subprocess.run(command, env=_plain_environment(), capture_output=True, text=True, check=False)
         if done.returncode and "already exists" not in done.stderr:
@@ -129,7 +150,7 @@ class Postgres:
 
     def url(self, name: str, driver: str = "postgresql+asyncpg") -> str:
         """The address of database `name`; with `driver="postgresql"` as asyncpg and psql themselves take it."""
-        return f"{driver}://{SUPERUSER}@127.0.0.1:{self.port}/{name}"
+        return f"{driver}://{SUPERUSER}@{self.host}:{self.port}/{name}"
 
     def _data(self, account: Account | None) -> Path:
         """Where the data is, made ready for `account`: `home/data`, or the folder that this links to."""
@@ -188,9 +209,16 @@ def _init(programs: Path, data: Path, account: Account | None) -> None:
     if account is not None:
         os.chown(fresh, account.uid, account.gid)
     kind = ["--encoding=UTF8", "--locale=C", "--auth=trust", f"--username={SUPERUSER}", "--no-instructions"]
-    done = subprocess.run(
-        [str(programs / "initdb"), *kind, "-D", str(fresh)],
-        cwd=fresh,
+    done = _run_as(account, [str(programs / "initdb"), *kind, "-D", str(fresh)], fresh)
+    if done.returncode:
+        raise StartFailed(f"initdb failed with code {done.returncode}.\n{done.stdout}{done.stderr}")
+    fresh.rename(data)
+
+
+def _run_as(account: Account | None, command: list[str], folder: Path) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        command,
+        cwd=folder,
         env=_plain_environment(),
         user=account.uid if account else None,
         group=account.gid if account else None,
@@ -199,9 +227,6 @@ def _init(programs: Path, data: Path, account: Account | None) -> None:
         text=True,
         check=False,
     )
-    if done.returncode:
-        raise StartFailed(f"initdb failed with code {done.returncode}.\n{done.stdout}{done.stderr}")
-    fresh.rename(data)
 
 
 def _secured(tls: ServerTls, data: Path, account: Account | None) -> dict[str, str]:

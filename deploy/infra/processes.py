@@ -118,6 +118,20 @@ class Child:
         if not wait_gone(family, seconds=10.0):
             raise RuntimeError(f"processes of {self.name} survived SIGKILL")
 
+    def pause(self) -> None:
+        """Stop it and its descendants where they stand, as a host that hangs would (SIGSTOP)."""
+        self._tell(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Have it go on where it was stopped."""
+        self._tell(signal.SIGCONT)
+
+    def _tell(self, what: signal.Signals) -> None:
+        if self.running:
+            for pid in (self.pid, *descendants(self.pid)):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, what)
+
     def last_words(self, lines: int = 25) -> str:
         """The end of its log."""
         try:

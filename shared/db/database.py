@@ -21,6 +21,19 @@ from shared.errors import Unavailable
 _AWAY = (OSError, TimeoutError, exc.TimeoutError, asyncpg.InterfaceError, asyncpg.InternalClientError, Unavailable)
 
 
+# What is left of a process that was stopped, or of a host that cannot be reached, must not hold locks for ever: others
+# would wait for the rows of its open transaction, and every writer for the head of the audit chain.
+STALLED = 60
+"""Seconds for which a transaction may stay open without a word before PostgreSQL ends its session."""
+_SESSION = {
+    "idle_in_transaction_session_timeout": f"{STALLED}s",
+    "tcp_keepalives_idle": "20",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "50s",
+}
+
+
 def is_outage(error: BaseException) -> bool:
     """Whether `error` says that the database is away or too busy, as against having refused what we asked of it."""
     if isinstance(error, exc.DBAPIError):
@@ -42,9 +55,10 @@ def is_outage(error: BaseException) -> bool:
 
 
 def _server_away(error: asyncpg.PostgresError) -> bool:
-    """Classes 08 connection, 53 resources, 57 operator intervention, 40 serialisation, 25006 read-only (a standby)."""
+    """Classes 08 connection, 53 resources, 57 operator intervention, 40 serialisation; 25006 read-only (a standby),
+    25P03 we said nothing for too long."""
     state = error.sqlstate or ""
-    return state[:2] in {"08", "53", "57", "40"} or state == "25006"
+    return state[:2] in {"08", "53", "57", "40"} or state in {"25006", "25P03"}
 
 
 class Database:
@@ -154,12 +168,25 @@ class Database:
             raise
         except Exception as error:
             if is_outage(error):
-                raise Unavailable("The database is away; send the request again.") from error
+                raise Unavailable(_why(error)) from error
             raise
 
 
+def _why(error: Exception) -> str:
+    reason = str(error.orig) if isinstance(error, exc.DBAPIError) else ""
+    for sign, words in (("is full", "The disk is full"), ("disk I/O", "The disk fails")):
+        if sign in reason:
+            return f"{words}; send the request again."
+    return "The database is away; send the request again."
+
+
 def _postgres(url: str, pool_size: int, tls: ssl.SSLContext | None) -> AsyncEngine:
-    how: dict[str, Any] = {"timeout": 5, "command_timeout": 15, **({"ssl": tls} if tls else {})}
+    how: dict[str, Any] = {
+        "timeout": 5,
+        "command_timeout": 15,
+        "server_settings": _SESSION,
+        **({"ssl": tls} if tls else {}),
+    }
     engine = create_async_engine(url, pool_size=pool_size, max_overflow=0, pool_timeout=5, connect_args=how)
 
     @event.listens_for(engine.sync_engine, "checkout")

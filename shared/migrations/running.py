@@ -22,7 +22,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 log = structlog.get_logger()
 LOCK_SECONDS = 2.0  # well below the five seconds that a request waits for a connection
 PATIENCE = 600.0  # seconds after which a migrator gives up; an initContainer waits as long
-_ONE_MIGRATOR = 0x4D494752  # "MIGR": an advisory lock of this number in the service's own database; not that of the relay's leader
+# "MIGR": an advisory lock of this number in the service's own database; not that of the relay's leader
+_ONE_MIGRATOR = 0x4D494752
 _PAUSES = (0.5, 1.0, 2.0, 5.0)  # seconds between tries; the last one again and again
 _GIVES_WAY = {"55P03", "40P01"}  # lock_not_available, deadlock_detected
 

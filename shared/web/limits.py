@@ -54,12 +54,18 @@ class Quota:
         self._size = max(1, self._item.amount // _BLOCKS)
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
         self._blocks: dict[str, _Block] = {}
+        self._latest = 0.0
         self._name = name
         self._policy = (b"ratelimit-policy", f'"{name}";q={self._item.amount};w={self._window}'.encode())
 
     def spend(self, caller: str, request: Request) -> None:
         """Count one request of `caller`, and say on its answer what is left. Raises TooManyRequests."""
         now = time.time()
+        if now < self._latest - self._window:
+            # The clock was set back: what was counted under the wrong time would lie in every window until that time.
+            self._limiter.storage.reset()
+            self._blocks.clear()
+        self._latest = now
         block = self._blocks.get(caller)
         if block is None or block.left == 0 or block.ends <= now:
             block = self._take(caller, now)

@@ -9,12 +9,13 @@ from typing import Any
 
 import httpx
 
+from tests.chaos.scale import PATIENCE
 from tests.chaos.sites import Site
 
 WHOLE_LIFE = ("claim", "acknowledge", "respond", "resolve", "close")
 _RESOLUTION = {"outcome": "upheld", "root_cause": "system_failure", "redress": {"value": "50.00", "currency": "HKD"}}
 _BODIES: dict[str, dict[str, Any]] = {"resolve": _RESOLUTION, "respond": {"via": "post", "rights_told": True}}
-_PATIENCE = 120.0  # seconds
+_PATIENCE = 120.0 * PATIENCE  # seconds
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""What the crash and outage tests share: how much to do, the dice, and the two ways to run."""
+"""What the fault tests share: how much to do, the dice, and the two ways to run."""
 
 import random
 import shutil
@@ -10,20 +10,38 @@ import pytest
 from deploy.cluster import Cluster
 from shared.db import Database
 from tests.chaos import sites
-from tests.chaos.scale import SCALE, SEED, Scale
+from tests.chaos.scale import LONG, LONG_SCALE, PATIENCE, SEEDS, SHORT_SCALE, Scale
 from tests.chaos.sites import ClusterSite, DeskSite
 
 
-@pytest.fixture(scope="session")
-def scale() -> Scale:
-    return SCALE
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Whatever throws dice bears its seed in its name; a fault is run once with each."""
+    if "seed" in metafunc.fixturenames:
+        fault = metafunc.definition.get_closest_marker("fault") is not None
+        metafunc.parametrize("seed", SEEDS if fault else SEEDS[:1])
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if not item.path.is_relative_to(Path(__file__).parent):
+            continue
+        if item.get_closest_marker("slow") and not LONG:
+            item.add_marker(pytest.mark.skip(reason="too long for every change: make chaos"))
+        if PATIENCE > 1 and (limit := item.get_closest_marker("timeout")):
+            item.add_marker(pytest.mark.timeout(limit.args[0] * PATIENCE), append=False)
 
 
 @pytest.fixture
-def rng(request: pytest.FixtureRequest) -> random.Random:
+def scale(seed: int) -> Scale:
+    """The long form does much with one seed, and little with each of the others."""
+    return LONG_SCALE if LONG and seed == SEEDS[0] else SHORT_SCALE
+
+
+@pytest.fixture
+def rng(request: pytest.FixtureRequest, seed: int) -> random.Random:
     """This test's dice. The seed is among what pytest shows of a test that failed."""
-    print(f"REDRESS_CHAOS_SEED={SEED}")
-    return random.Random(f"{SEED} {request.node.name}")
+    print(f"REDRESS_SEED={seed}")
+    return random.Random(request.node.name)
 
 
 @pytest.fixture(scope="package")

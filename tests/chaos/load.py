@@ -12,8 +12,10 @@ from typing import Any, Self
 
 import httpx
 
+from tests.chaos.scale import PATIENCE
+
 CONCURRENT = 16
-_PATIENCE = 120.0  # seconds after which a complaint that is still not taken counts as lost
+_PATIENCE = 120.0 * PATIENCE  # seconds after which a complaint that is still not taken counts as lost
 _CHANNELS = ("phone", "web_chat", "mobile", "web_form", "email", "letter", "branch", "social", "regulator")
 _SAID = (
     ("en", "The mobile app was down all morning and I could not pay my credit card bill. Case {n}."),

@@ -1,6 +1,8 @@
 """The two ways to run Redress, behind one face for those who want to break it."""
 
+import asyncio
 import json
+import os
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -18,6 +20,7 @@ from shared.db import Database
 from shared.security import keys
 from shared.security.keys import NewKey
 from shared.security.principal import Role, Scope
+from tests.chaos.scale import PATIENCE
 
 _CHANNELS = NewKey("channels", scopes=(Scope.WRITE, Scope.READ))
 
@@ -30,6 +33,11 @@ class Site(Protocol):
 
     home: Path
     tokens: Mapping[str, str]
+
+    @property
+    def kafka(self) -> str | None:
+        """The bootstrap servers, where there are any."""
+        ...
 
     @property
     def victims(self) -> Sequence[str]: ...
@@ -65,6 +73,10 @@ class ClusterSite:
         self.tokens: dict[str, str] = {}
 
     @property
+    def kafka(self) -> str:
+        return self.cluster.kafka.bootstrap
+
+    @property
     def victims(self) -> Sequence[str]:
         return ("kafka", "postgres", *(name for name in self.cluster.children if name != "front"))
 
@@ -94,6 +106,20 @@ class ClusterSite:
         else:
             self.cluster.children[victim].start()
 
+    @asynccontextmanager
+    async def beside(self, process: str, *, module: str = "deploy.cli") -> AsyncIterator[tuple[Child, str]]:
+        """A second process such as `process`, as on another host, and where it answers. Gone afterwards."""
+        port = free_port()
+        child = self.cluster.process(process, port, label=f"{process}-{port}", module=module)
+        address = f"http://{self.cluster.host}:{port}"
+        await asyncio.to_thread(child.start)
+        try:
+            await asyncio.to_thread(child.wait_ready, lambda: answers(address, "/health/live"), seconds=60 * PATIENCE)
+            yield child, address
+        finally:
+            await asyncio.to_thread(child.resume)
+            await asyncio.to_thread(child.stop, seconds=15)
+
     def dead(self) -> list[str]:
         infra = {"kafka": self.cluster.kafka.running, "postgres": self.cluster.postgres.running}
         return [n for n, runs in infra.items() if not runs] + [
@@ -117,17 +143,19 @@ class ClusterSite:
 class DeskSite:
     """The embedded default: one process of `redress up` on a home of its own."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *, module: str = "deploy.cli", env: Mapping[str, str] | None = None) -> None:
         self.home = home
         self.port = free_port()
         self.log = home.parent / f"{home.name}.log"
-        command = [sys.executable, "-m", "deploy.cli", "up", "--port", str(self.port), "--home", str(home)]
-        self.process = Child("desk", command, log=self.log)
+        command = [sys.executable, "-m", module, "up", "--port", str(self.port), "--home", str(home)]
+        self.process = Child("desk", command, log=self.log, env={**os.environ, **(env or {})})
 
     @property
     def tokens(self) -> Mapping[str, str]:
         known: dict[str, str] = json.loads((self.home / "dev-keys.json").read_text())
         return known | {"channels": known["import"]}
+
+    kafka = None
 
     @property
     def victims(self) -> Sequence[str]:
@@ -147,13 +175,15 @@ class DeskSite:
 
     def start_and_wait(self) -> None:
         self.start()
-        self.process.wait_ready(self._answers, seconds=60)
+        self.process.wait_ready(lambda: answers(f"http://127.0.0.1:{self.port}"), seconds=60 * PATIENCE)
 
     def dead(self) -> list[str]:
         return [] if self.process.running else ["desk"]
 
-    def _answers(self) -> bool:
-        try:
-            return httpx.get(f"http://127.0.0.1:{self.port}/health/ready", timeout=5).status_code == 200
-        except httpx.HTTPError:
-            return False
+
+def answers(address: str, path: str = "/health/ready") -> bool:
+    """Whether whoever is at `address` says that all is well."""
+    try:
+        return httpx.get(f"{address}{path}", timeout=5).status_code == 200
+    except httpx.HTTPError:
+        return False

@@ -37,7 +37,7 @@ from tests.chaos.scale import LONG
 from tests.chaos.sites import ClusterSite
 from tests.chaos.waiting import until
 
-pytestmark = [pytest.mark.postgres, pytest.mark.kafka, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.postgres, pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(1800)]
 _RATE = 25.0 if LONG else 6.0  # complaints a second, and as many reads
 _BEFORE = 20_000 if LONG else 200  # complaints that are there before the load begins
 _OLDER = versions.before_the_newest_migrations()

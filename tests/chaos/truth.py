@@ -8,6 +8,7 @@ from sqlalchemy import bindparam, text
 
 from deploy.reconcile import Findings, reconcile, wait_until_drained
 from shared.db import Database
+from tests.chaos.scale import PATIENCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ async def closed(databases: Mapping[str, Database]) -> dict[str, int]:
 async def settled(databases: Mapping[str, Database], *, within: float) -> tuple[Findings, float]:
     """What `redress reconcile` finds once nothing is in flight any more, and how many seconds that took."""
     began = time.monotonic()
-    await wait_until_drained(databases, within)
+    await wait_until_drained(databases, within * PATIENCE)
     waited = time.monotonic() - began
     return await reconcile(databases), waited
 

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from shared import outbox
+from shared import relay as relaying
 from shared.bus import Message
 from shared.cloudevents import decode
 from shared.relay import Relay, outbox_state
@@ -222,6 +223,44 @@ async def test_of_two_relays_one_leads_and_when_it_is_killed_the_other_takes_ove
         assert second.ids() == more
         (now_leads,) = await _leader(desk, eventually)
         assert now_leads != pid
+
+
+@POSTGRES
+async def test_a_leader_that_says_nothing_is_succeeded_and_does_no_harm_when_it_wakes(
+    desk: Any, open_database: Any, eventually: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relaying, "LEASE", 1.0)
+    other = await open_database(desk.db.url)
+    zombie, heir = (_relay(d, RecordingBus(), poll=0.1) for d in (desk, other))
+    asleep = asyncio.Event()
+
+    async def sleep(*_: Any) -> None:
+        await asleep.wait()
+
+    zombie._renew = sleep
+    async with _running(zombie):
+        (pid,) = await _leader(desk, eventually)
+        async with _running(heir):
+            assert await eventually(lambda: heir._connection is not None, within=10)
+            (leads,) = await _leader(desk, eventually)
+            assert leads != pid
+            ids = await _add(desk, "a", "b", "a")
+            assert await eventually(lambda: len(heir._bus.taken) == 3)
+            assert await eventually(lambda: zombie._connection is None), "it has seen that it leads no more"
+            await asyncio.sleep(0.5)
+            assert heir._bus.ids() == ids
+            assert zombie._bus.taken == []
+
+
+@POSTGRES
+async def test_a_leader_that_has_nothing_to_do_keeps_its_lease(
+    desk: Any, eventually: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relaying, "LEASE", 1.0)
+    async with _running(_relay(desk, RecordingBus(), poll=0.1)):
+        first = await _leader(desk, eventually)
+        await asyncio.sleep(2.5)
+        assert await _leader(desk, eventually) == first
 
 
 @POSTGRES

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared import audit, outbox
 from shared.cloudevents import decode
-from shared.db import Database, SystemTables, is_outage
+from shared.db import Database, SystemTables, database, is_outage
 from shared.db.bulk import MANY
 from shared.errors import Conflict, Unavailable
 
@@ -201,6 +201,24 @@ async def test_a_backend_that_is_ended_between_statements_is_an_outage(desk: Any
                 await other.execute(text(f"SELECT pg_terminate_backend({pid})"))
             await tx.execute(text("SELECT 1"))
     await desk.db.ping()
+
+
+@POSTGRES
+async def test_a_transaction_left_open_without_a_word_is_ended_and_blocks_nobody(
+    desk: Any, open_database: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(database._SESSION, "idle_in_transaction_session_timeout", "1s")
+    stopped, other = (await open_database(desk.db.url)).db, (await open_database(desk.db.url)).db
+    with pytest.raises(Unavailable):  # noqa: PT012
+        async with stopped.transaction() as tx:
+            await tx.execute(desk.things.insert().values(id="a"))
+            async with other.transaction() as tx2:  # waits for the row until the server takes it from the first
+                await tx2.execute(desk.things.insert().values(id="a"))
+            await _do(desk, tx, "b")
+    assert await _everything(desk) == (1, 0, 0)
+    async with stopped.transaction() as tx:  # its pool is fit again
+        await _do(desk, tx, "c")
+    assert await _everything(desk) == (2, 1, 1)
 
 
 @POSTGRES

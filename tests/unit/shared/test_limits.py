@@ -54,6 +54,15 @@ def test_what_is_left_is_told_and_nothing_left_is_refused() -> None:
         assert _passes(quota)
 
 
+def test_a_clock_that_was_wrong_and_is_set_back_keeps_nobody_out() -> None:
+    quota = Quota("caller", "3/minute")
+    with time_machine.travel(START, tick=False) as clock:
+        clock.shift(timedelta(days=3))
+        assert [_passes(quota) for _ in range(4)] == [True, True, True, False]
+        clock.move_to(START)
+        assert [_passes(quota) for _ in range(4)] == [True, True, True, False]
+
+
 @settings(max_examples=60)
 @given(
     limit=st.integers(1, 350),

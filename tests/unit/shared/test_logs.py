@@ -1,5 +1,6 @@
 """One JSON object a line, with the ids of the request, and no personal data even by mistake."""
 
+import errno
 import io
 import json
 import logging
@@ -22,6 +23,18 @@ def printed() -> Iterator[io.StringIO]:
         yield captured
     root.handlers[:] = handlers
     root.setLevel(level)
+    structlog.reset_defaults()
+
+
+class FullDisk(io.StringIO):
+    def write(self, text: str) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_log_whose_disk_is_full_stops_nobodys_work() -> None:
+    with redirect_stderr(FullDisk()):
+        logs.configure("INFO")
+        structlog.get_logger().warning("bus.delivery_failed")
     structlog.reset_defaults()
 
 
