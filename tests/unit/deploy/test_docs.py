@@ -19,6 +19,7 @@ from deploy.site import navigation
 from tests.unit.deploy.named_settings import EVERY
 
 ROOT = navigation.ROOT
+FAULTS = ROOT / "tests" / "chaos" / "scale.py"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 IDS = [str(page.relative_to(ROOT)) for page in PAGES]
 _MAKE = re.compile(r"\bmake ((?:[A-Z]+=\S* )*)([a-z][a-z-]*)")
@@ -90,8 +91,9 @@ def _unknown(text: str) -> list[str]:
 
 @cache
 def _tools_settings() -> frozenset[str]:
-    """What is read by tools, not by services."""
-    return frozenset(re.findall(r"\bREDRESS_\w+\b", SETTINGS.read_text().partition("## For tools")[2]))
+    """What is read by tools and by the fault tests, not by services."""
+    told = SETTINGS.read_text().partition("## For tools")[2] + FAULTS.read_text()
+    return frozenset(re.findall(r"\bREDRESS_\w+\b", told))
 
 
 def _no_settings(text: str) -> list[str]:
