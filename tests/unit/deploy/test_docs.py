@@ -91,14 +91,13 @@ def _unknown(text: str) -> list[str]:
 
 @cache
 def _tools_settings() -> frozenset[str]:
-    """What is read by tools and by the fault tests, not by services."""
-    told = SETTINGS.read_text().partition("## For tools")[2] + FAULTS.read_text()
-    return frozenset(re.findall(r"\bREDRESS_\w+\b", told))
+    """What is read by tools, not by services."""
+    return frozenset(re.findall(r"\bREDRESS_\w+\b", SETTINGS.read_text().partition("## For tools")[2]))
 
 
 def _no_settings(text: str) -> list[str]:
     """The settings that `text` names and that there are not; `REDRESS_SMTP_*` and `REDRESS_SMTP_` stand for several."""
-    known = EVERY | _tools_settings()
+    known = EVERY | _tools_settings() | set(re.findall(r"\bREDRESS_\w+\b", FAULTS.read_text()))
     found = []
     for name in _SETTING.findall(text):
         begins = name.rstrip("*")
