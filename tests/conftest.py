@@ -7,7 +7,8 @@ installed here: see `python -m deploy.infra.install`.
 
 `make test` runs two worker processes side by side. A file's tests stay together, and so do all files in which a test is
 marked `kafka`: there is one broker or cluster at a time. Each worker has a PostgreSQL of its own. A test that takes the
-time is marked `alone`: nothing else runs beside it.
+time is marked `alone`: nothing else runs beside it. One that is marked `slow` runs in the long form only
+(`LONG_SCALE_FORM=1`, `LOOK=all`; those of the faults by `make chaos`).
 """
 
 import asyncio
@@ -39,6 +40,7 @@ from shared.migrations import migrate
 COMPONENTS = ("postgres", "kafka", "chromium", "promtool")
 _LEFT_OUT = "left out"  # the name under which a skipped test tells its reporter which component it lacked
 _IN_MEMORY = Path("/dev/shm")
+_LONG = os.environ.get("LONG_SCALE_FORM") or os.environ.get("LOOK") == "all"
 _numbers = itertools.count(1)
 
 # A time limit for each example says more about the other core than about the code.
@@ -97,7 +99,11 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not _LONG:
+        left = [item for item in items if item.get_closest_marker("slow") and "chaos" not in item.path.parts]
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if item not in set(left)]
     for item in items:
         for component in COMPONENTS:
             if component in getattr(item, "fixturenames", ()):

@@ -42,6 +42,7 @@ def test_a_short_run_of_every_contestant() -> None:
     assert "MISSED" in done.stderr or "reached" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(110)
 def test_a_short_run_of_the_deadline_engine() -> None:
     database = "sqlite"
@@ -59,6 +60,7 @@ def test_a_short_run_of_the_deadline_engine() -> None:
     assert done.stderr.count("floor") == 2
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(110)
 def test_a_short_run_of_the_figures() -> None:
     database = "sqlite"

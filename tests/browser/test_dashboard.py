@@ -242,6 +242,7 @@ def test_it_is_accessible_and_fits(desk: Desk, opened: Open, lang: str, width: i
 PAGES = (*(f"/dashboard/{name}" for name in FIGURES), "/complaints", "/warnings", "/reports")
 
 
+@pytest.mark.slow  # test_every_page.py looks at them too, once each
 @pytest.mark.parametrize(
     ("lang", "width"), [("en", WIDTHS[0]), ("en", WIDTHS[1]), ("zh-Hant", WIDTHS[0]), ("zh-Hans", WIDTHS[1])]
 )

@@ -60,6 +60,9 @@ def asked() -> Iterator[tuple[str, str]]:
     yield from (("acknowledged", "channel"), ("resolved", "severity"), ("closed", "language"))  # without counters
 
 
+@pytest.mark.parametrize(
+    "backend", ["sqlite", pytest.param("postgres", marks=[pytest.mark.postgres, pytest.mark.slow])], indirect=True
+)
 @pytest.mark.timeout(3600 if LONG else 300)
 async def test_figures_agree_exactly_with_plain_sql_over_the_raw_events(bench: Any) -> None:
     delivered = list(heard(COMPLAINTS))
