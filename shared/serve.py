@@ -80,7 +80,10 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: Any = None) -> None:
         live.end_all()  # a stream has no end of its own, and would hold up the stop
-        await super().shutdown(sockets)
+        try:
+            await super().shutdown(sockets)
+        finally:
+            leaving.arrive()  # it is gone; what else this process serves, now or later, is not
 
 
 def server(

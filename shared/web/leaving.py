@@ -8,7 +8,7 @@ _told = False
 
 
 def arrive() -> None:
-    """The process begins to serve."""
+    """The process begins to serve, or has ended doing so."""
     global _told
     _told = False
 
