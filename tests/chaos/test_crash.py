@@ -13,7 +13,7 @@ from shared.db import Database
 from tests.chaos import invariants, load, storm, truth
 from tests.chaos.casework import WHOLE_LIFE, Officer
 from tests.chaos.load import Channels, Complaint, Told
-from tests.chaos.scale import Scale
+from tests.chaos.scale import LONG, Scale
 from tests.chaos.sites import ClusterSite, DeskSite, Site
 from tests.chaos.storm import Storm
 from tests.chaos.waiting import until
@@ -39,7 +39,8 @@ async def test_cluster_loses_nothing_and_doubles_nothing_when_processes_are_kill
 async def test_desk_loses_nothing_and_doubles_nothing_when_it_is_killed(
     desk: DeskSite, desk_databases: dict[str, Database], scale: Scale, rng: random.Random
 ) -> None:
-    await _survives(desk, desk_databases, scale, ["desk"] * scale.kills, rng)
+    kills = scale.kills if LONG else 3  # it takes as long to come back as a whole cluster
+    await _survives(desk, desk_databases, scale, ["desk"] * kills, rng)
 
 
 async def _survives(
